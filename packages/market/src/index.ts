@@ -1,0 +1,5 @@
+export * from './book-update.ts'
+export * from './decimal.ts'
+export * from './derive-id.ts'
+export * from './errors.ts'
+export * from './record.ts'
