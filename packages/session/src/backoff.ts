@@ -1,0 +1,29 @@
+/** Doubling with a cap, and a jitter that is a function of the name: the same in every replay, different for each. */
+export type Backoff = Readonly<{ firstMs: number; capMs: number }>
+
+/** The venue's own client waits so (docs/gemini.md, claim 16). */
+export const RESYNC_BACKOFF: Backoff = { firstMs: 250, capMs: 30_000 }
+export const DIAL_BACKOFF: Backoff = { firstMs: 500, capMs: 60_000 }
+/** A symbol that the venue refuses may be listed some day: asked again after a minute, then ever more rarely. */
+export const PARK_BACKOFF: Backoff = { firstMs: 60_000, capMs: 3_600_000 }
+/** Retry-After is obeyed up to here, so that one bad header cannot stop a recorder for a day. */
+export const MAX_RETRY_AFTER_MS = 300_000
+/** A connection or a book that lasted this long was good: its failures are forgotten. */
+export const STABLE_MS = 60_000
+/** The old feed's advice: one request a symbol a minute (docs/gemini.md, claim 17). */
+export const V1_SAME_SYMBOL_MS = 60_000
+
+/** Milliseconds before attempt `attempt` (1 is the first retry): half fixed, half by jitter. */
+export function backoffMs(backoff: Backoff, attempt: number, name: string): number {
+  const whole = Math.min(backoff.capMs, backoff.firstMs * 2 ** Math.min(attempt - 1, 30))
+  return Math.round(whole / 2 + (whole / 2) * fraction(`${name}#${attempt}`))
+}
+
+/** FNV-1a over the text, as a fraction of one. */
+function fraction(text: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return (hash >>> 0) / 2 ** 32
+}
+
+export const msToNs = (ms: number): bigint => BigInt(Math.round(ms)) * 1_000_000n

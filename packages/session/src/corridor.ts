@@ -1,0 +1,189 @@
+import { decodeSymbolDetails, v1Url, wsUrl } from '@booktape/gemini'
+import { type GapCause, type Instrument, VenueProtocolError } from '@booktape/market'
+import { msToNs } from './backoff.ts'
+import type { CorridorEvent, Instant, RunSettings } from './event.ts'
+import { emptyStep, type Step } from './step.ts'
+import { newSubscription } from './subscription.ts'
+import { newTrack, type Track } from './track.ts'
+import { abandonV1, advanceV1, newV1Session, type V1Session } from './v1-session.ts'
+import { abandonWs, advanceWs, newWsSession, type WsSession } from './ws-session.ts'
+
+export type Session = V1Session | WsSession
+
+/**
+ * Everything a recorder knows: a value, plain data throughout, so that it can be cloned and serialized as it stands.
+ * Moved by `advance` alone, one journal entry at a time.
+ */
+export type CorridorState = {
+  run: RunSettings | null
+  readonly sessions: Map<string, Session>
+  readonly sessionOf: Map<number, string> // by connection number
+  readonly tracks: Map<string, Track> // by feed and symbol; outlive connections and runs
+  readonly instruments: Map<string, Instrument>
+  lastTickNs: bigint | null // monotonic
+  quarantine: { minuteNs: bigint; kept: number }
+}
+
+/** Bump when the state changes its shape: a checkpoint of another version is not read. */
+export const STATE_VERSION = 1
+
+/** Few enough that one lost connection hurts few symbols; twenty streams on one connection were seen to work. */
+export const SYMBOLS_PER_WS_CONNECTION = 20
+/** Ticks this far apart mean that we were stopped, not that the venue was silent. */
+export const STALL_MS = 2_000
+/** Hostile or changed messages must not fill the database: the rest stays in the journal and is counted. */
+export const MAX_QUARANTINE_PER_MINUTE = 120
+
+export function newCorridorState(): CorridorState {
+  return {
+    run: null,
+    sessions: new Map(),
+    sessionOf: new Map(),
+    tracks: new Map(),
+    instruments: new Map(),
+    lastTickNs: null,
+    quarantine: { minuteNs: 0n, kept: 0 },
+  }
+}
+
+/** Moves the state by one entry; returns what is to be stored, what is to be done and what is to be counted. */
+export function advance(state: CorridorState, event: CorridorEvent): Step {
+  const step = emptyStep()
+  switch (event.kind) {
+    case 'started':
+      onStarted(state, event.run, event.at, step)
+      break
+    case 'stopped':
+      abandonAll(state, 'stopped', event.at, step)
+      break
+    case 'tick':
+      onTick(state, event, step)
+      break
+    case 'symbol_details':
+      onSymbolDetails(state, event.body, event.at, step)
+      break
+    case 'dialing':
+      state.sessionOf.set(event.connection, event.session)
+      advanceSession(state, event.connection, event, step)
+      break
+    case 'opened':
+    case 'frame':
+      advanceSession(state, event.connection, event, step)
+      break
+    case 'refused':
+    case 'closed':
+      advanceSession(state, event.connection, event, step)
+      state.sessionOf.delete(event.connection)
+      break
+  }
+  for (const order of step.orders) if (order.kind === 'hang_up') state.sessionOf.delete(order.connection)
+  limitQuarantine(state, event.at, step)
+  return step
+}
+
+export const trackKey = (feed: string, symbol: string): string => `${feed}:${symbol}`
+
+function advanceSession(
+  state: CorridorState,
+  connection: number,
+  event: Exclude<CorridorEvent, { kind: 'tick' | 'started' | 'stopped' | 'symbol_details' }>,
+  step: Step,
+): void {
+  const session = state.sessions.get(state.sessionOf.get(connection) ?? '')
+  if (session === undefined || state.run === null) return // a connection that was given up
+  const { link } = session
+  if (event.kind !== 'dialing' && (!('connection' in link) || link.connection !== connection)) return
+  advanceOne(session, event, state.run, step)
+}
+
+function advanceOne(session: Session, event: CorridorEvent, run: RunSettings, step: Step): void {
+  if (session.feed === 'v1') advanceV1(session, event, run, step)
+  else advanceWs(session, event, run, step)
+}
+
+function onTick(state: CorridorState, event: Extract<CorridorEvent, { kind: 'tick' }>, step: Step): void {
+  const { run, lastTickNs } = state
+  state.lastTickNs = event.at.monoNs
+  if (run === null) return
+  // After a stall the sockets may hold what came meanwhile: nobody is judged silent before it is read.
+  if (lastTickNs !== null && event.at.monoNs - lastTickNs > msToNs(STALL_MS)) {
+    for (const { link } of state.sessions.values()) {
+      if (link.phase === 'open') link.heard = { ...link.heard, monoNs: event.at.monoNs }
+    }
+  }
+  for (const session of state.sessions.values()) advanceOne(session, event, run, step)
+}
+
+/** A new run: whatever was open when the last one ended is open no more, and its gaps begin where it was last proven. */
+function onStarted(state: CorridorState, run: RunSettings, at: Instant, step: Step): void {
+  abandonAll(state, 'restart', at, step)
+  state.run = run
+  state.lastTickNs = null
+  state.sessions.clear()
+  state.sessionOf.clear()
+  for (const feed of run.feeds) {
+    if (feed === 'v1') {
+      for (const symbol of run.symbols) {
+        const key = trackKey('v1', symbol)
+        state.sessions.set(key, newV1Session(key, v1Url(run.v1Url, symbol), trackOf(state, 'v1', symbol)))
+      }
+      continue
+    }
+    for (let i = 0; i * SYMBOLS_PER_WS_CONNECTION < run.symbols.length; i++) {
+      const symbols = run.symbols.slice(i * SYMBOLS_PER_WS_CONNECTION, (i + 1) * SYMBOLS_PER_WS_CONNECTION)
+      const subscriptions = symbols.map((symbol) => newSubscription(trackOf(state, 'ws', symbol)))
+      const key = `ws#${i}`
+      state.sessions.set(key, newWsSession(key, wsUrl(run.wsUrl), subscriptions))
+    }
+  }
+}
+
+function trackOf(state: CorridorState, feed: 'v1' | 'ws', symbol: string): Track {
+  const key = trackKey(feed, symbol)
+  const known = state.tracks.get(key)
+  if (known !== undefined) return known
+  const track = newTrack(symbol, feed)
+  state.tracks.set(key, track)
+  return track
+}
+
+function abandonAll(state: CorridorState, cause: GapCause, at: Instant, step: Step): void {
+  const { run } = state
+  if (run === null) return
+  for (const session of state.sessions.values()) {
+    if (session.feed === 'v1') abandonV1(session, cause, at, run, step)
+    else abandonWs(session, cause, at, run, step)
+  }
+  state.sessions.clear()
+  state.sessionOf.clear()
+}
+
+function onSymbolDetails(state: CorridorState, body: string, at: Instant, step: Step): void {
+  try {
+    const instrument = decodeSymbolDetails(body)
+    const known = state.instruments.get(instrument.symbol)
+    if (known !== undefined && sameInstrument(known, instrument)) return
+    state.instruments.set(instrument.symbol, instrument)
+    step.records.push({ kind: 'instrument', instrument, receivedTimeNs: at.wallNs })
+  } catch (error) {
+    if (!(error instanceof VenueProtocolError)) throw error
+    step.observations.push({ kind: 'unreadable_details', reason: error.message })
+  }
+}
+
+function sameInstrument(a: Instrument, b: Instrument): boolean {
+  return (Object.keys(a) as (keyof Instrument)[]).every((field) => a[field] === b[field])
+}
+
+function limitQuarantine(state: CorridorState, at: Instant, step: Step): void {
+  if (!step.records.some((record) => record.kind === 'quarantine')) return
+  if (at.monoNs - state.quarantine.minuteNs >= msToNs(60_000) || at.monoNs < state.quarantine.minuteNs) {
+    state.quarantine = { minuteNs: at.monoNs, kept: 0 }
+  }
+  step.records = step.records.filter((record) => {
+    if (record.kind !== 'quarantine') return true
+    if (state.quarantine.kept++ < MAX_QUARANTINE_PER_MINUTE) return true
+    step.observations.push({ kind: 'unrecorded', feed: record.feed, message: record.reason })
+    return false
+  })
+}

@@ -1,0 +1,40 @@
+import type { Feed } from '@booktape/market'
+
+/** When an entry was written down: `wallNs` is stored with rows, `monoNs` runs timers and never steps. */
+export type Instant = Readonly<{ wallNs: bigint; monoNs: bigint }>
+
+/** What one run of the recorder was told. Part of the journal, so that a replay makes the same rows. */
+export type RunSettings = Readonly<{
+  runId: string
+  line: string
+  symbols: readonly string[]
+  feeds: readonly Feed[]
+  v1Url: string
+  wsUrl: string
+  snapshotIntervalMs: number
+}>
+
+/** Why a connection could not be made. `status` is the HTTP status, null where the network or TLS failed. */
+export type Refusal = Readonly<{ status: number | null; retryAfterMs: number | null; reason: string }>
+
+/** Everything that can happen to a recorder: one journal entry each. */
+export type CorridorEvent =
+  | Readonly<{ kind: 'started'; at: Instant; run: RunSettings }>
+  | Readonly<{ kind: 'stopped'; at: Instant }>
+  | Readonly<{ kind: 'tick'; at: Instant }>
+  | Readonly<{ kind: 'dialing'; at: Instant; connection: number; session: string; sessionId: string; url: string }>
+  | Readonly<{ kind: 'opened'; at: Instant; connection: number }>
+  | Readonly<{ kind: 'refused'; at: Instant; connection: number; refusal: Refusal }>
+  | Readonly<{ kind: 'closed'; at: Instant; connection: number; code: number; reason: string }>
+  | Readonly<{
+      kind: 'frame'
+      at: Instant
+      connection: number
+      messageSeq: number
+      isBinary: boolean
+      payload: Uint8Array
+    }>
+  | Readonly<{ kind: 'symbol_details'; at: Instant; body: string }>
+
+/** How often a `tick` is written: the grain of every timer below. */
+export const TICK_MS = 250

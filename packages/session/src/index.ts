@@ -1,0 +1,14 @@
+export { type Backoff, backoffMs } from './backoff.ts'
+export { continuity } from './continuity.ts'
+export {
+  advance,
+  type CorridorState,
+  newCorridorState,
+  type Session,
+  STATE_VERSION,
+  SYMBOLS_PER_WS_CONNECTION,
+  trackKey,
+} from './corridor.ts'
+export { type CorridorEvent, type Instant, type Refusal, type RunSettings, TICK_MS } from './event.ts'
+export { ANOMALIES, type Anomaly, type Observation, type Order, type Step } from './step.ts'
+export type { Epoch, OpenGap, Track } from './track.ts'

@@ -1,0 +1,332 @@
+import {
+  applyChange,
+  bookDigest,
+  bookFromLevels,
+  depth,
+  emptyBook,
+  isCrossed,
+  type OrderBook,
+  sameTop,
+  topOfBook,
+} from '@booktape/book'
+import {
+  type BookUpdate,
+  deriveId,
+  type Feed,
+  type GapCause,
+  type GapStream,
+  invariant,
+  type SnapshotReason,
+  type TopOfBook,
+  type Trade,
+} from '@booktape/market'
+import { msToNs } from './backoff.ts'
+import type { Instant } from './event.ts'
+import type { Step } from './step.ts'
+import { auditTicker, checkTicker, newTickerAudit, type TickerAudit } from './ticker-audit.ts'
+
+/**
+ * One symbol on one feed: its book, and the ledger of what is proven about it. At every instant its book stream is
+ * in exactly one of three conditions: not yet recorded, in an epoch (continuous, `epoch` is set), or in a gap.
+ *
+ * Both feeds use this file; what differs between them is only how a loss is found and how a snapshot is asked for.
+ */
+export type Track = {
+  readonly symbol: string
+  readonly feed: Feed
+  book: OrderBook
+  epoch: Epoch | null
+  lastUpdateId: bigint | null // the last id that is proven, in this epoch or the one before
+  lastTradeId: bigint | null
+  gaps: { book: OpenGap | null; trades: OpenGap | null }
+  gapCount: number
+  top: TopOfBook
+  crossedMessages: number // running, since the book was last uncrossed
+  ticker: TickerAudit
+}
+
+export type Epoch = {
+  readonly epochId: string
+  readonly sessionId: string
+  readonly startedNs: bigint
+  provenNs: bigint // receive time of the last message that continued it
+  provenMonoNs: bigint
+  messageSeq: number
+  updates: number // deltas since the epoch began
+  snapshotMonoNs: bigint // when the last snapshot was stored
+  updatesAtSnapshot: number
+}
+
+export type OpenGap = Readonly<{ gapId: string; fromId: bigint | null; startedNs: bigint; cause: GapCause }>
+
+const NO_TOP: TopOfBook = { bidPrice: null, bidQuantity: null, askPrice: null, askQuantity: null }
+
+export function newTrack(symbol: string, feed: Feed): Track {
+  return {
+    symbol,
+    feed,
+    book: emptyBook(),
+    epoch: null,
+    lastUpdateId: null,
+    lastTradeId: null,
+    gaps: { book: null, trades: null },
+    gapCount: 0,
+    top: NO_TOP,
+    crossedMessages: 0,
+    ticker: newTickerAudit(),
+  }
+}
+
+/** Where a message stands: its session and our count in it. */
+export type MessagePlace = Readonly<{ at: Instant; sessionId: string; messageSeq: number }>
+
+/** A snapshot replaces the book, begins an epoch and ends the gap before it. */
+export function beginEpoch(track: Track, place: MessagePlace, snapshot: BookUpdate, step: Step): void {
+  invariant(track.epoch === null, `${track.symbol} ${track.feed}: an epoch begins only where none is live`)
+  const { at, sessionId, messageSeq } = place
+  const epochId = deriveId('epoch', sessionId, track.symbol, messageSeq)
+  track.book = bookFromLevels(snapshot.changes)
+  track.epoch = {
+    epochId,
+    sessionId,
+    startedNs: at.wallNs,
+    provenNs: at.wallNs,
+    provenMonoNs: at.monoNs,
+    messageSeq,
+    updates: 0,
+    snapshotMonoNs: at.monoNs,
+    updatesAtSnapshot: 0,
+  }
+  const updateId = snapshot.lastUpdateId
+  closeBookGap(track, updateId, at, step)
+  track.lastUpdateId = updateId
+  track.crossedMessages = 0
+  track.ticker = newTickerAudit()
+  step.records.push({
+    kind: 'epoch_started',
+    epochId,
+    sessionId,
+    symbol: track.symbol,
+    feed: track.feed,
+    firstUpdateId: updateId,
+    receivedTimeNs: at.wallNs,
+  })
+  takeSnapshot(track, track.epoch, 'initial', snapshot.eventTimeNs, at.wallNs, step)
+  step.observations.push({ kind: 'changes', feed: track.feed, symbol: track.symbol, count: snapshot.changes.length })
+  track.top = NO_TOP
+  if (track.feed === 'v1') quoteFromBook(track, place, snapshot, step)
+  noteCrossed(track, step)
+}
+
+/** A delta that continues the epoch: the whole message is applied before anything is told of it. */
+export function extendEpoch(track: Track, place: MessagePlace, update: BookUpdate, step: Step): void {
+  const epoch = track.epoch
+  invariant(epoch !== null, `${track.symbol} ${track.feed}: only a live epoch is extended`)
+  let absent = 0
+  for (const { side, price, quantity } of update.changes) {
+    if (applyChange(track.book, side, price, quantity) === 'absent') absent++
+  }
+  track.lastUpdateId = update.lastUpdateId
+  epoch.provenNs = later(place.at.wallNs, epoch.startedNs)
+  epoch.provenMonoNs = place.at.monoNs
+  epoch.messageSeq = place.messageSeq
+  epoch.updates++
+  step.records.push({
+    kind: 'book_message',
+    epochId: epoch.epochId,
+    symbol: track.symbol,
+    feed: track.feed,
+    messageSeq: place.messageSeq,
+    firstUpdateId: update.firstUpdateId,
+    lastUpdateId: update.lastUpdateId,
+    eventTimeNs: update.eventTimeNs,
+    receivedTimeNs: place.at.wallNs,
+    changes: update.changes,
+  })
+  step.observations.push({ kind: 'changes', feed: track.feed, symbol: track.symbol, count: update.changes.length })
+  if (absent > 0) noteAnomaly(track, 'absent_level_removed', absent, step)
+  if (track.feed === 'v1') quoteFromBook(track, place, update, step)
+  noteCrossed(track, step)
+  checkTicker(track, step)
+}
+
+/**
+ * From `provenNs` on nothing is proven: the epoch ends there and a gap opens, before anything later of this symbol is
+ * told. Without a live epoch only the gap is opened, and with an open gap there is nothing new to say.
+ */
+export function loseBook(track: Track, cause: GapCause, provenNs: bigint, runId: string, step: Step): void {
+  const epoch = track.epoch
+  const startedNs = epoch === null ? provenNs : later(provenNs, epoch.provenNs)
+  if (epoch !== null) {
+    const lastUpdateId = track.lastUpdateId
+    invariant(lastUpdateId !== null, `${track.symbol} ${track.feed}: a live epoch has a last update id`)
+    auditTicker(track, startedNs, step)
+    takeSnapshot(track, epoch, 'epoch_end', null, startedNs, step)
+    step.records.push({
+      kind: 'epoch_ended',
+      epochId: epoch.epochId,
+      lastUpdateId,
+      reason: cause,
+      receivedTimeNs: startedNs,
+    })
+    track.epoch = null
+    track.book = emptyBook()
+    step.observations.push({ kind: 'resync', feed: track.feed, symbol: track.symbol, cause })
+  }
+  if (track.gaps.book === null) {
+    track.gaps.book = openGap(track, 'book', track.lastUpdateId, cause, startedNs, runId, step)
+  }
+}
+
+/** Trades of the new API ride outside any sequence: what was sent while nobody listened is a gap of its own. */
+export function loseTrades(track: Track, cause: GapCause, provenNs: bigint, runId: string, step: Step): void {
+  if (track.gaps.trades !== null) return
+  track.gaps.trades = openGap(track, 'trades', track.lastTradeId, cause, provenNs, runId, step)
+}
+
+export function closeTradesGap(track: Track, at: Instant, step: Step): void {
+  const gap = track.gaps.trades
+  if (gap === null) return
+  track.gaps.trades = null
+  step.records.push({
+    kind: 'gap_closed',
+    gapId: gap.gapId,
+    toId: null,
+    state: 'closed',
+    receivedTimeNs: later(at.wallNs, gap.startedNs),
+  })
+}
+
+export function recordTrade(track: Track, at: Instant, trade: Trade, step: Step): void {
+  if (track.lastTradeId === null || trade.tradeId > track.lastTradeId) track.lastTradeId = trade.tradeId
+  step.records.push({
+    kind: 'trade',
+    symbol: track.symbol,
+    tradeId: trade.tradeId,
+    eventTimeNs: trade.eventTimeNs,
+    receivedTimeNs: at.wallNs,
+    price: trade.price,
+    quantity: trade.quantity,
+    takerSide: trade.takerSide,
+    source: track.feed,
+    broken: false,
+  })
+}
+
+/** A snapshot by the clock, so that a book of the past is never far from one. An idle book is not stored again. */
+export function snapshotWhenDue(track: Track, at: Instant, intervalMs: number, step: Step): void {
+  const epoch = track.epoch
+  if (epoch === null || at.monoNs - epoch.snapshotMonoNs < msToNs(intervalMs)) return
+  auditTicker(track, at.wallNs, step)
+  if (epoch.updates > epoch.updatesAtSnapshot) takeSnapshot(track, epoch, 'interval', null, at.wallNs, step)
+  epoch.snapshotMonoNs = at.monoNs
+  epoch.updatesAtSnapshot = epoch.updates
+}
+
+function takeSnapshot(
+  track: Track,
+  epoch: Epoch,
+  reason: SnapshotReason,
+  eventTimeNs: bigint | null,
+  receivedTimeNs: bigint,
+  step: Step,
+): void {
+  invariant(track.lastUpdateId !== null, 'a book that is known has an update id')
+  const bids = depth(track.book, 'bid')
+  const asks = depth(track.book, 'ask')
+  step.records.push({
+    kind: 'book_snapshot',
+    epochId: epoch.epochId,
+    symbol: track.symbol,
+    feed: track.feed,
+    messageSeq: epoch.messageSeq,
+    updateId: track.lastUpdateId,
+    eventTimeNs,
+    receivedTimeNs,
+    reason,
+    bidPrices: bids.prices,
+    bidQuantities: bids.quantities,
+    askPrices: asks.prices,
+    askQuantities: asks.quantities,
+    digest: bookDigest(track.book),
+  })
+}
+
+function openGap(
+  track: Track,
+  stream: GapStream,
+  fromId: bigint | null,
+  cause: GapCause,
+  startedNs: bigint,
+  runId: string,
+  step: Step,
+): OpenGap {
+  const gapId = deriveId('gap', runId, track.symbol, track.feed, stream, track.gapCount++)
+  const { symbol, feed } = track
+  step.records.push({ kind: 'gap_opened', gapId, symbol, feed, stream, fromId, cause, receivedTimeNs: startedNs })
+  return { gapId, fromId, startedNs, cause }
+}
+
+/**
+ * The new API's ids are the venue's own: when the new snapshot stands at the very id at which we stopped, nothing was
+ * missed, and a gap row would be a false claim (docs/gemini.md, claim 12). No book change also means no trade.
+ */
+function closeBookGap(track: Track, updateId: bigint, at: Instant, step: Step): void {
+  const gap = track.gaps.book
+  if (gap === null) return
+  track.gaps.book = null
+  if (track.feed === 'ws' && gap.fromId === updateId) {
+    step.records.push({ kind: 'gap_withdrawn', gapId: gap.gapId, receivedTimeNs: at.wallNs })
+    const trades = track.gaps.trades
+    if (trades === null || trades.startedNs < gap.startedNs) return
+    track.gaps.trades = null
+    step.records.push({ kind: 'gap_withdrawn', gapId: trades.gapId, receivedTimeNs: at.wallNs })
+    return
+  }
+  step.records.push({
+    kind: 'gap_closed',
+    gapId: gap.gapId,
+    toId: updateId,
+    state: 'closed',
+    receivedTimeNs: later(at.wallNs, gap.startedNs),
+  })
+}
+
+function quoteFromBook(track: Track, place: MessagePlace, update: BookUpdate, step: Step): void {
+  const top = topOfBook(track.book)
+  if (sameTop(top, track.top)) return
+  track.top = top
+  step.records.push({
+    kind: 'quote',
+    epochId: track.epoch?.epochId ?? null,
+    sessionId: place.sessionId,
+    symbol: track.symbol,
+    feed: track.feed,
+    messageSeq: place.messageSeq,
+    updateId: update.lastUpdateId,
+    eventTimeNs: update.eventTimeNs,
+    receivedTimeNs: place.at.wallNs,
+    top,
+  })
+}
+
+// A crossed book is told, never repaired by guessing (docs/gemini.md, claim 22).
+function noteCrossed(track: Track, step: Step): void {
+  if (!isCrossed(track.book)) {
+    track.crossedMessages = 0
+    return
+  }
+  track.crossedMessages++
+  noteAnomaly(track, 'crossed_book', 1, step)
+}
+
+export function noteAnomaly(
+  track: Track,
+  anomaly: Extract<Step['observations'][number], { kind: 'anomaly' }>['anomaly'],
+  count: number,
+  step: Step,
+): void {
+  step.observations.push({ kind: 'anomaly', feed: track.feed, symbol: track.symbol, anomaly, count })
+}
+
+const later = (a: bigint, b: bigint): bigint => (a > b ? a : b)

@@ -1,0 +1,109 @@
+import { assertNode, ConfigError, EXIT_CONFIG } from '@booktape/runtime'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { VERSION } from './version.ts'
+
+/** Exit code of a command that failed for a reason of its own. */
+const EXIT_FAILED = 1
+
+/** Errors whose message is a sentence for the operator. */
+const EXPECTED: ReadonlySet<string> = new Set([
+  'AdminServerError',
+  'EmbeddedError',
+  'JournalError',
+  'MigrationError',
+  'StoreError',
+  'WrongDatabaseError',
+])
+
+const program = new Command('booktape')
+  .description("Records the Gemini exchange's order books and trades, exactly, and says where it could not.")
+  .version(VERSION)
+  .showHelpAfterError('(add --help for what can be said)')
+  .exitOverride()
+
+program
+  .command('start')
+  .description('a first look: an embedded database, the simulated exchange and a recorder, all in one')
+  .option('--live', 'record the real exchange instead of the simulated one')
+  .argument('[symbols...]', 'what to record', ['btcusd', 'ethusd'])
+  .action(async (symbols: string[], options: { live?: boolean }) => {
+    const { start } = await import('./start.ts')
+    await start({ symbols, live: options.live === true })
+  })
+
+program
+  .command('record')
+  .description('one recorder, configured by the environment alone (docs/configuration.md)')
+  .action(async () => {
+    const { recordFromEnvironment } = await import('./record.ts')
+    await recordFromEnvironment()
+  })
+
+program
+  .command('migrate')
+  .description("bring the database of DATABASE_URL to this version's tables and functions")
+  .action(async () => {
+    const { migrateFromEnvironment } = await import('./migrate.ts')
+    await migrateFromEnvironment()
+  })
+
+program
+  .command('status')
+  .description('what the database of DATABASE_URL holds, and how fresh it is')
+  .option('--json', 'for programs')
+  .action(async (options: { json?: boolean }) => {
+    const { status } = await import('./status.ts')
+    await status(options.json === true)
+  })
+
+program
+  .command('exchange')
+  .description('the simulated Gemini: both feeds, REST, and faults on request')
+  .option('--port <port>', 'where it listens', wholeNumber(0, 65_535), 9465)
+  .option('--seed <seed>', 'the same seed gives the same market', wholeNumber(0, 2 ** 31 - 1), 42)
+  .option('--rate <factor>', 'how many times as busy as the real one', positive, 1)
+  .option('--symbols <list>', 'comma separated; all it knows if not given', '')
+  .addHelpText('after', '\nExample:\n  booktape exchange --port 9465 --seed 7 --symbols btcusd,ethusd')
+  .action(async (options: { port: number; seed: number; rate: number; symbols: string }) => {
+    const { runExchange } = await import('@booktape/exchange')
+    const { watchStop } = await import('./stop.ts')
+    const symbols = options.symbols === '' ? [] : options.symbols.split(',')
+    const stop = watchStop((sentence) => process.stderr.write(`${sentence}\n`))
+    await runExchange({ ...options, symbols }, stop.stopping)
+    stop.close()
+  })
+
+try {
+  assertNode()
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = sayWhy(error)
+}
+
+/** One sentence for what the operator can mend; the whole story for what only we can. */
+function sayWhy(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CONFIG // commander has said it
+  if (error instanceof ConfigError) {
+    process.stderr.write(`${error.problems.join('\n')}\n`)
+    return EXIT_CONFIG
+  }
+  const isExpected = error instanceof Error && EXPECTED.has(error.name)
+  if (isExpected) process.stderr.write(`${error.message}\n`)
+  else process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+  return error instanceof Error && error.name === 'WrongDatabaseError' ? EXIT_CONFIG : EXIT_FAILED
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
+    if (!(value >= min && value <= max))
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
+    return value
+  }
+}
+
+function positive(text: string): number {
+  const value = /^\d{1,4}(\.\d{1,4})?$/.test(text) ? Number(text) : Number.NaN
+  if (!(value > 0)) throw new InvalidArgumentError('It must be a positive number such as 0.5 or 20.')
+  return value
+}

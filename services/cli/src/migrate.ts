@@ -1,0 +1,19 @@
+import { readSettings } from '@booktape/runtime'
+import { migrate, redactDatabaseUrl } from '@booktape/store'
+
+/** `booktape migrate`: says what it applied. */
+export async function migrateFromEnvironment(): Promise<void> {
+  const url = databaseUrlFromEnvironment()
+  const applied = await migrate(url)
+  const what = applied.length === 0 ? 'was up to date' : `now has ${applied.join(', ')}`
+  process.stdout.write(`${redactDatabaseUrl(url)} ${what}\n`)
+}
+
+/** @throws ConfigError when DATABASE_URL is not set. */
+export function databaseUrlFromEnvironment(): string {
+  return readSettings(process.env, (read) => {
+    const url = read.secret('DATABASE_URL')
+    if (url === null) read.problem('DATABASE_URL is not set: name the database, such as postgres://user@host/booktape.')
+    return { url: url ?? '' }
+  }).url
+}

@@ -1,0 +1,6 @@
+export { type RecorderConfig, readRecorderConfig } from './config.ts'
+export { WrongDatabaseError } from './contact.ts'
+export type { Corridor } from './corridor.ts'
+export { claimDataDir } from './data-dir.ts'
+export { type RecorderParts, record } from './recorder.ts'
+export type { Scribe } from './scribe.ts'
