@@ -42,7 +42,7 @@ export async function start(options: { symbols: readonly string[]; live: boolean
 }
 
 async function startExchange(symbols: readonly string[]): Promise<ExchangeServer> {
-  const unknown = symbols.filter((symbol) => presetOf(symbol.toLowerCase()) === undefined)
+  const unknown = symbols.filter((symbol) => presetOf(symbol.toLowerCase()) === null)
   if (unknown.length > 0) {
     const known = SYMBOL_PRESETS.map((spec) => spec.symbol).join(', ')
     throw new ConfigError([`The simulated exchange has no ${unknown.join(', ')}; choose from ${known}, or add --live.`])

@@ -26,7 +26,8 @@ export class Observer {
         case 'gap_opened': {
           const { feed, symbol, stream, cause } = record
           this.#metrics.gaps.inc({ feed, symbol, stream, cause })
-          this.#log.warn(
+          const level = cause === 'stopped' ? 'info' : 'warn' // a stop is no surprise to whoever asked for it
+          this.#log[level](
             { symbol, feed, stream, cause, gapId: record.gapId, fromId: text(record.fromId) },
             'a gap opened',
           )
@@ -96,7 +97,7 @@ export class Observer {
         return
       case 'connect':
         this.#metrics.connects.inc({ feed: seen.feed, result: seen.result })
-        this.#log[seen.result === 'opened' ? 'info' : 'warn'](
+        this.#log[seen.result === 'opened' || seen.reason === 'stopped' ? 'info' : 'warn'](
           { session: seen.session, reason: seen.reason },
           `a connection was ${seen.result}`,
         )
