@@ -1,0 +1,61 @@
+export { readBaseUrl } from './base-url.ts'
+export {
+  decodeRestBook,
+  decodeRestError,
+  decodeRestTrades,
+  type RestBook,
+  type RestError,
+  type RestTrade,
+} from './decode-rest.ts'
+export { decodeSymbolDetails, decodeSymbols } from './decode-symbols.ts'
+export { decodeV1, type V1Change, type V1Message, type V1Trade } from './decode-v1.ts'
+export { decodeWs, type WsMessage } from './decode-ws.ts'
+export {
+  REST_REASONS,
+  type Remedy,
+  type RestReason,
+  restRemedy,
+  WS_ERRORS,
+  type WsErrorRule,
+  wsRemedy,
+} from './errors.ts'
+export { MAX_DEPTH, MAX_TEXT_LENGTH, readJson } from './json.ts'
+export { JsonNumber, type JsonObject, type JsonValue } from './json-value.ts'
+export { MAX_LEVELS_PER_MESSAGE, type PriceQuantity } from './levels.ts'
+export {
+  bookTickerStream,
+  conninfoRequest,
+  depthRequest,
+  depthStream,
+  listSubscriptionsRequest,
+  MAX_DEPTH_LIMIT,
+  pingRequest,
+  type RequestId,
+  subscribeRequest,
+  timeRequest,
+  tradeStream,
+  unsubscribeRequest,
+} from './requests.ts'
+export {
+  type DepthResult,
+  type RateLimit,
+  readDepthResult,
+  readRateLimits,
+  readServerTime,
+  readSubscriptions,
+} from './results.ts'
+export { canonicalSymbol } from './symbols.ts'
+export {
+  type Bases,
+  bookUrl,
+  MAX_TRADES_LIMIT,
+  PRODUCTION,
+  SANDBOX,
+  symbolDetailsUrl,
+  symbolsUrl,
+  type TradesQuery,
+  tradesUrl,
+  type V1Options,
+  v1Url,
+  wsUrl,
+} from './urls.ts'

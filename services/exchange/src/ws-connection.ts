@@ -1,0 +1,212 @@
+import { type Channel, STREAMS, type Stream, streamName } from './channel.ts'
+import { Connection, type Surroundings } from './connection.ts'
+import type { FaultPlan } from './fault-plan.ts'
+import type { FrameKind } from './frames.ts'
+import { wsDepthResult, wsSnapshot } from './ws-message.ts'
+import { readWsRequest, type WsErrorCode, type WsRequest, wsError, wsSuccess } from './ws-request.ts'
+
+/** Ours: the venue publishes no limit. All its symbols fit with every stream a recorder uses. */
+export const MAX_STREAMS_PER_CONNECTION = 4_096
+
+const MAX_DEPTH_LIMIT = 5_000
+const USUAL_DEPTH_LIMIT = 100
+const NS_PER_MS = 1_000_000n
+
+/** The limits `conninfo` tells (docs/gemini.md, section 2.9). */
+const WEIGHT_INTERVAL_NS = 10_000_000_000n
+const WEIGHT_LIMIT = 7_000
+
+/** What a ws connection asks the exchange for. */
+export type WsVenue = Readonly<{
+  channelOf(symbol: string): Channel | null
+  nowNs(): bigint
+  connectionAttempts(): number
+  faults: FaultPlan
+}>
+
+type Subscription = Readonly<{ name: string; stream: Stream; channel: Channel }>
+
+/** Many streams over one socket, asked for by requests. */
+export class WsConnection extends Connection {
+  readonly #venue: WsVenue
+  readonly #snapshotLimit: number // levels a side; zero: no snapshot
+  readonly #subscriptions = new Map<string, Subscription>()
+  readonly #onceSubscribed = new Set<string>() // a snapshot comes before the answer only the first time
+  #requests = 0
+  #weightInterval = 0n
+
+  /** `snapshot` as in the URL: zero for none, negative for all levels, else as many of the best. */
+  constructor(id: number, venue: WsVenue, snapshot: number, surroundings: Surroundings) {
+    super(id, 'ws', surroundings)
+    this.#venue = venue
+    this.#snapshotLimit = snapshot < 0 ? Number.POSITIVE_INFINITY : snapshot
+  }
+
+  get subscriptions(): readonly string[] {
+    return [...this.#subscriptions.keys()]
+  }
+
+  concerns(symbol: string): boolean {
+    return [...this.#subscriptions.values()].some(({ channel }) => channel.market.spec.symbol === symbol)
+  }
+
+  publish(kind: FrameKind, symbol: string, text: string): void {
+    this.send(kind, symbol, text)
+  }
+
+  override close(code?: number, reason?: string): void {
+    super.close(code, reason)
+    for (const { stream, channel } of this.#subscriptions.values()) channel.leave(stream, this)
+    this.#subscriptions.clear()
+  }
+
+  protected onText(text: string): void {
+    const request = readWsRequest(text)
+    if (typeof request === 'string') return this.#answer(wsError('null', -1013, request))
+    this.#countRequest()
+    switch (request.method) {
+      case 'subscribe':
+        return this.#subscribe(request)
+      case 'unsubscribe':
+        return this.#unsubscribe(request)
+      case 'list_subscriptions':
+        return this.#answer(wsSuccess(request.idText, `"result":${JSON.stringify(this.subscriptions)}`))
+      case 'depth':
+        return this.#depth(request)
+      case 'ping':
+        return this.#answer(wsSuccess(request.idText))
+      case 'time':
+        return this.#answer(wsSuccess(request.idText, `"result":{"serverTime":${this.#venue.nowNs() / NS_PER_MS}}`))
+      case 'conninfo':
+        return this.#answer(wsSuccess(request.idText, `"rateLimits":${this.#rateLimits()}`))
+      default:
+        return this.#refuse(request, -1020, 'Unsupported operation')
+    }
+  }
+
+  /** Nothing starts when one name is bad. */
+  #subscribe(request: WsRequest): void {
+    const wanted = this.#readStreams(request)
+    if (wanted === null) return
+    const refused = wanted.find(({ channel }) => this.#venue.faults.refusesSubscribe(channel.market.spec.symbol))
+    if (refused !== undefined) return this.#refuse(request, -1013, `Invalid stream name: ${refused.name}`)
+    const news = wanted.filter(({ name }) => !this.#subscriptions.has(name))
+    if (this.#subscriptions.size + news.length > MAX_STREAMS_PER_CONNECTION) {
+      return this.#refuse(request, -1013, `More than ${MAX_STREAMS_PER_CONNECTION} streams`)
+    }
+    this.#start(news, wsSuccess(request.idText))
+  }
+
+  /**
+   * The order on the wire (docs/gemini.md, section 2.6): on a fresh subscription the first snapshot comes before the
+   * answer, on a later one after it; then the other first frames; then the window that was open.
+   */
+  #start(news: readonly Subscription[], answer: string): void {
+    const snapshots = this.#snapshotLimit === 0 ? [] : news.filter(({ stream }) => stream.kind === 'depth')
+    const early = snapshots[0]
+    const isEarly = early !== undefined && !this.#onceSubscribed.has(early.name)
+    if (isEarly) this.#sendSnapshot(early)
+    this.#answer(answer)
+    for (const subscription of news) {
+      const { name, stream, channel } = subscription
+      this.#subscriptions.set(name, subscription)
+      this.#onceSubscribed.add(name)
+      channel.join(stream, this)
+      if (snapshots.includes(subscription) && !(isEarly && subscription === early)) this.#sendSnapshot(subscription)
+      if (stream.kind === 'bookTicker') this.send('ticker', channel.market.spec.symbol, channel.ticker)
+    }
+    for (const { stream, channel } of snapshots) {
+      if (stream.kind === 'depth') channel.closeWindowAfterSnapshot(stream.pace, this)
+    }
+  }
+
+  #unsubscribe(request: WsRequest): void {
+    const named = this.#readStreams(request)
+    if (named === null) return
+    for (const { name, stream, channel } of named) {
+      this.#subscriptions.delete(name)
+      channel.leave(stream, this)
+    }
+    this.#answer(wsSuccess(request.idText))
+  }
+
+  #depth(request: WsRequest): void {
+    const { symbol, limit } = readDepthParams(request.params)
+    const channel = symbol === null ? null : this.#venue.channelOf(symbol)
+    if (channel === null) return this.#refuse(request, -1013, `Invalid symbol: ${symbol ?? ''}`)
+    if (limit === null) return this.#refuse(request, -1013, `Invalid limit: 1 to ${MAX_DEPTH_LIMIT}`)
+    this.#answer(wsSuccess(request.idText, `"result":${wsDepthResult(channel.market, limit)}`))
+  }
+
+  /** The streams a request names, in its order and each once; null when it was refused. */
+  #readStreams(request: WsRequest): readonly Subscription[] | null {
+    const { params } = request
+    if (!Array.isArray(params) || params.length === 0) {
+      this.#refuse(request, -1013, 'Invalid params: an array of stream names')
+      return null
+    }
+    const streams = new Map<string, Subscription>()
+    for (const param of params as readonly unknown[]) {
+      const subscription = typeof param === 'string' ? this.#readStream(param) : null
+      if (subscription === null) {
+        this.#refuse(request, -1013, `Invalid stream name: ${String(param)}`)
+        return null
+      }
+      streams.set(subscription.name, subscription)
+    }
+    return [...streams.values()]
+  }
+
+  #readStream(text: string): Subscription | null {
+    const at = text.indexOf('@')
+    const channel = at === -1 ? null : this.#venue.channelOf(text.slice(0, at).toLowerCase())
+    const stream = STREAMS.find((candidate) => streamName(candidate) === text.slice(at + 1))
+    if (channel === null || stream === undefined) return null
+    return { name: `${channel.market.spec.symbol}@${streamName(stream)}`, stream, channel }
+  }
+
+  #sendSnapshot({ channel }: Subscription): void {
+    this.send('snapshot', channel.market.spec.symbol, wsSnapshot(channel.market, this.#snapshotLimit))
+  }
+
+  #answer(text: string): void {
+    this.send('response', null, text)
+  }
+
+  #refuse(request: WsRequest, code: WsErrorCode, message: string): void {
+    this.#answer(wsError(request.idText, code, message))
+  }
+
+  #countRequest(): void {
+    const interval = this.#venue.nowNs() / WEIGHT_INTERVAL_NS
+    if (interval !== this.#weightInterval) this.#requests = 0
+    this.#weightInterval = interval
+    this.#requests++
+  }
+
+  #rateLimits(): string {
+    return JSON.stringify([
+      {
+        rateLimitType: 'REQUEST_WEIGHT',
+        interval: 'SECOND',
+        intervalNum: 10,
+        limit: WEIGHT_LIMIT,
+        count: this.#requests,
+      },
+      {
+        rateLimitType: 'CONNECTION_ATTEMPTS',
+        interval: 'MINUTE',
+        intervalNum: 5,
+        limit: 300,
+        count: this.#venue.connectionAttempts(),
+      },
+    ])
+  }
+}
+
+function readDepthParams(params: unknown): { symbol: string | null; limit: number | null } {
+  if (typeof params !== 'object' || params === null) return { symbol: null, limit: null }
+  const { symbol, limit = USUAL_DEPTH_LIMIT } = params as { symbol?: unknown; limit?: unknown }
+  const isLimit = typeof limit === 'number' && Number.isInteger(limit) && limit >= 1 && limit <= MAX_DEPTH_LIMIT
+  return { symbol: typeof symbol === 'string' ? symbol.toLowerCase() : null, limit: isLimit ? limit : null }
+}
