@@ -31,7 +31,6 @@ export class VirtualRecorder {
   readonly state: CorridorState = newCorridorState()
   records: MarketRecord[] = []
   observations: Observation[] = []
-  /** Keeps records and observations; off where only the end counts. */
   readonly #intercept: Intercept
   readonly #connections = new Map<number, { theirs: Connection; messageSeq: number }>()
   #lastConnection = 0
@@ -64,6 +63,13 @@ export class VirtualRecorder {
   kill(): void {
     for (const { theirs } of this.#connections.values()) theirs.close()
     this.#connections.clear()
+  }
+
+  /** The process is not there: the venue goes on without it. */
+  beAway(forMs: number): void {
+    this.#nowNs += BigInt(forMs) * 1_000_000n
+    this.#tickNs = this.#nowNs
+    this.exchange.advanceTo(this.#nowNs)
   }
 
   stop(): void {

@@ -1,7 +1,7 @@
 /** Doubling with a cap, and a jitter that is a function of the name: the same in every replay, different for each. */
 export type Backoff = Readonly<{ firstMs: number; capMs: number }>
 
-/** The venue's own client waits so (docs/gemini.md, claim 16). */
+/** As the venue's own clients wait. */
 export const RESYNC_BACKOFF: Backoff = { firstMs: 250, capMs: 30_000 }
 export const DIAL_BACKOFF: Backoff = { firstMs: 500, capMs: 60_000 }
 /** A symbol that the venue refuses may be listed some day: asked again after a minute, then ever more rarely. */
@@ -10,13 +10,16 @@ export const PARK_BACKOFF: Backoff = { firstMs: 60_000, capMs: 3_600_000 }
 export const MAX_RETRY_AFTER_MS = 300_000
 /** A connection or a book that lasted this long was good: its failures are forgotten. */
 export const STABLE_MS = 60_000
-/** The old feed's advice: one request a symbol a minute (docs/gemini.md, claim 17). */
+/** The old feed's advice: one request a symbol a minute (docs/gemini.md, claim 25). */
 export const V1_SAME_SYMBOL_MS = 60_000
 
-/** Milliseconds before attempt `attempt` (1 is the first retry): half fixed, half by jitter. */
+/**
+ * Milliseconds before attempt `attempt` (1 is the first retry): half fixed, half by jitter, and in the end the cap itself, so
+ * that a venue that is away for hours is asked exactly that often.
+ */
 export function backoffMs(backoff: Backoff, attempt: number, name: string): number {
-  const whole = Math.min(backoff.capMs, backoff.firstMs * 2 ** Math.min(attempt - 1, 30))
-  return Math.round(whole / 2 + (whole / 2) * fraction(`${name}#${attempt}`))
+  const whole = backoff.firstMs * 2 ** Math.min(attempt - 1, 30)
+  return Math.min(backoff.capMs, Math.round(whole / 2 + (whole / 2) * fraction(`${name}#${attempt}`)))
 }
 
 /** FNV-1a over the text, as a fraction of one. */

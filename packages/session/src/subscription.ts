@@ -215,7 +215,7 @@ function onDelta(
     case 'stale':
       return noteAnomaly(track, 'stale_update', 1, step)
     case 'next':
-      // Right after a snapshot the window that was open then may reach back; later nothing should (claim 9).
+      // Right after a snapshot the window that was open then may reach back; later nothing should (docs/gemini.md, claim 7).
       if (update.firstUpdateId < last && (track.epoch?.updates ?? 0) > 0)
         noteAnomaly(track, 'overlapping_update', 1, step)
       return extendEpoch(track, place, update, step)
@@ -246,7 +246,7 @@ function looksLikeSnapshot(update: BookUpdate): boolean {
   )
 }
 
-// All three streams of one symbol and of no other in one request: a bad name refuses the whole request (claim 10).
+// All three streams of one symbol and of no other in one request: a bad name refuses the whole request (docs/gemini.md, claim 5).
 function subscribe(subscription: Subscription, at: Instant, ask: Ask): void {
   const { symbol } = subscription.track
   const streams = subscription.tradesListed
@@ -254,7 +254,7 @@ function subscribe(subscription: Subscription, at: Instant, ask: Ask): void {
     : [depthStream(symbol), bookTickerStream(symbol), tradeStream(symbol)]
   ask((n) => {
     const requestId = `sub:${symbol}:${n}`
-    // Armed when sent: on a fresh connection the snapshot comes before the acknowledgement (claim 8).
+    // Armed when sent: on a fresh connection the snapshot comes before the acknowledgement (docs/gemini.md, claim 4).
     subscription.phase = { phase: 'awaiting_snapshot', sinceNs: at.monoNs, requestId }
     return subscribeRequest(requestId, streams)
   })

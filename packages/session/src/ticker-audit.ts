@@ -5,7 +5,7 @@ import type { Track } from './track.ts'
 
 /**
  * The venue's bookTicker and the book share ids: at an equal id, best prices and quantities must be equal (docs/gemini.md,
- * claim 14). Whichever of the two comes first waits here for the other.
+ * claim 9). Whichever of the two comes first waits here for the other.
  */
 export type TickerAudit = {
   waiting: { updateId: bigint; top: TopOfBook } | null

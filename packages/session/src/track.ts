@@ -310,7 +310,7 @@ function quoteFromBook(track: Track, place: MessagePlace, update: BookUpdate, st
   })
 }
 
-// A crossed book is told, never repaired by guessing (docs/gemini.md, claim 22).
+// A crossed book is told, never repaired by guessing: which of the two sides is wrong cannot be known here.
 function noteCrossed(track: Track, step: Step): void {
   if (!isCrossed(track.book)) {
     track.crossedMessages = 0

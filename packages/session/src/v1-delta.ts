@@ -3,7 +3,7 @@ import { Exact, type LevelChange } from '@booktape/market'
 
 /**
  * v1 tells the change of a quantity beside the new quantity; the two must agree with the book. Only counted: the new
- * quantity is the truth (docs/gemini.md, claim 5). Compares against the book before the message, so a price that the message
+ * quantity is the truth (docs/gemini.md, claim 15). Compares against the book before the message, so a price that the message
  * names twice is looked at once.
  */
 export function countDeltaMismatches(

@@ -19,7 +19,7 @@ import { countDeltaMismatches } from './v1-delta.ts'
 
 /**
  * One symbol on the archived marketdata feed: one connection, whose sequence counts every message from 0, heartbeats
- * too (docs/gemini.md, claims 4 and 5). Whatever goes wrong has one cure: hang up and connect again. Trades ride in the
+ * too (docs/gemini.md, claims 13 and 15). Whatever goes wrong has one cure: hang up and connect again. Trades ride in the
  * same sequence, so a gap of the book is a gap of this feed's trades as well.
  */
 export type V1Session = {
@@ -32,7 +32,7 @@ export type V1Session = {
   lastDialsNs: bigint[] // monotonic, newest last, at most two
 }
 
-/** Heartbeats come every 5 s; two missed and a margin (docs/gemini.md, claim 6). */
+/** Heartbeats come every 5 s; two missed and a margin (docs/gemini.md, claim 13). */
 export const V1_SILENCE_MS = 12_000
 /** The initial book comes with the first message; a deep one over a slow line takes a while. */
 export const SNAPSHOT_DEADLINE_MS = 10_000
@@ -128,7 +128,7 @@ function reconnect(session: V1Session, at: Instant): void {
   session.link = links.backOff(at, attempt, Math.max(waitMs, sameSymbolWaitMs(session, at)))
 }
 
-/** Never the same symbol twice a minute, but for one immediate retry (docs/gemini.md, claim 17). */
+/** Never the same symbol twice a minute, but for one immediate retry (docs/gemini.md, claim 25). */
 function sameSymbolWaitMs(session: V1Session, at: Instant): number {
   const [beforeLast, last] =
     session.lastDialsNs.length === 2 ? session.lastDialsNs : [undefined, session.lastDialsNs[0]]
@@ -152,7 +152,7 @@ function onFrame(
   if (message === null) return hangUp(session, 'malformed', event.at, 'a message could not be read', run, step)
   observe(session, message, step)
 
-  // The sequence comes first: heartbeats and unknown messages count in it like any other (docs/gemini.md, claim 5).
+  // The sequence comes first: heartbeats and unknown messages count in it like any other (docs/gemini.md, claim 13).
   if (message.kind === 'refusal') return onRefusal(session, event.at, message.reason, run, step)
   if (message.sequence !== session.expectedSequence) {
     const reason = `socket_sequence ${message.sequence ?? 'missing'} came where ${session.expectedSequence} was due`

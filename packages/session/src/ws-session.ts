@@ -22,7 +22,7 @@ import { closeTradesGap, loseBook, loseTrades, type MessagePlace, recordTrade, s
 
 /**
  * One connection of the new WebSocket API: many symbols, each with its own subscription, book and ledger. A loss of one
- * symbol is mended by its own unsubscribe and subscribe; the others do not notice (docs/gemini.md, claims 7 to 11).
+ * symbol is mended by its own unsubscribe and subscribe; the others do not notice (docs/gemini.md, claims 3 to 8).
  */
 export type WsSession = {
   readonly key: string
@@ -35,7 +35,7 @@ export type WsSession = {
   listDueNs: bigint
 }
 
-/** A ping of our own every 5 s, so that silence means death even where no book moves (docs/gemini.md, claim 13). */
+/** A ping of our own every 5 s, so that silence means death even where no book moves (docs/gemini.md, claim 10). */
 export const PING_INTERVAL_MS = 5_000
 /** Two pings unanswered and a margin: a half-open connection is found within 15 s. */
 export const WS_SILENCE_MS = 12_000

@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { deserialize, serialize } from 'node:v8'
+import { bookDigest } from '@booktape/book'
+import { Exchange, type FaultRequest, type Frame, presetOf, type SymbolSpec } from '@booktape/exchange'
+import { invariant, type MarketRecord } from '@booktape/market'
+import { trueDigest, VirtualRecorder } from './virtual-recorder.ts'
+
+const START_NS = 1_790_732_600_000_000_000n
+const PERP = 'btcgusdperp'
+
+test('a connection that falls half-open is found within 15 s on the new API and within 12 s on v1', () => {
+  for (const [feed, withinMs] of [
+    ['ws', 15_000],
+    ['v1', 12_500], // a tick after the limit of 12 s
+  ] as const) {
+    const { exchange, recorder } = recording([PERP], feed)
+    recorder.pass(20_000)
+    inject(exchange, { fault: 'half_open', feed })
+    assert.ok(
+      recorder.pass(withinMs, () => opened(recorder.records).length > 0),
+      feed,
+    )
+    assert.deepEqual(causes(recorder.records), feed === 'ws' ? ['book liveness', 'trades liveness'] : ['book liveness'])
+    recorder.pass(90_000)
+    assertRight(recorder, exchange, feed, PERP)
+  }
+})
+
+test('a quiet book on a healthy connection is never hung up', () => {
+  for (const feed of ['ws', 'v1'] as const) {
+    const { exchange, recorder } = recording([PERP], feed)
+    recorder.pass(5_000)
+    inject(exchange, { fault: 'empty_book', symbol: PERP }) // nothing trades and nothing is quoted from here on
+    recorder.pass(600_000)
+    assert.deepEqual(
+      recorder.records.filter((record) => record.kind === 'session_closed'),
+      [],
+      feed,
+    )
+    assert.deepEqual(opened(recorder.records), [], feed)
+  }
+})
+
+test('a symbol that the venue refuses is parked, told once a try, and asked again, while the others are live', () => {
+  const { exchange, recorder } = recording([PERP, 'btcusd'], 'ws', [
+    { fault: 'refuse_subscribe', symbol: 'btcusd', times: 2 },
+  ])
+  recorder.pass(10_000)
+  assert.notEqual(recorder.track('ws', PERP).epoch, null)
+  assert.equal(recorder.track('ws', 'btcusd').epoch, null)
+  recorder.pass(200_000)
+  assert.notEqual(recorder.track('ws', 'btcusd').epoch, null)
+  assert.equal(recorder.observations.filter((seen) => seen.kind === 'parked').length, 2)
+  assert.deepEqual(causes(recorder.records), ['book refused', 'trades refused'])
+  assert.deepEqual(stillOpen(recorder.records), [])
+  assertRight(recorder, exchange, 'ws', 'btcusd')
+})
+
+test('a subscription that dies quietly is found by the list within a minute', () => {
+  const { exchange, recorder } = recording([PERP, 'btcusd'], 'ws')
+  recorder.pass(10_000)
+  const connection = exchange.connections[0]
+  invariant(connection !== undefined, 'the recorder is connected')
+  connection.receive(`{"id":"stranger","method":"unsubscribe","params":["${PERP}@depth@100ms"]}`)
+  const before = recorder.track('ws', PERP).epoch?.epochId
+  assert.ok(recorder.pass(61_000, () => recorder.track('ws', PERP).epoch?.epochId !== before))
+  recorder.pass(5_000)
+  assert.deepEqual(causes(recorder.records), ['book subscription_lost'])
+  assertRight(recorder, exchange, 'ws', PERP)
+})
+
+test('a reconnect at the very id leaves no gap row on the new API: nothing was missed', () => {
+  const { exchange, recorder } = recording([PERP], 'ws')
+  recorder.pass(5_000)
+  inject(exchange, { fault: 'empty_book', symbol: PERP })
+  recorder.pass(1_000)
+  inject(exchange, { fault: 'close', feed: 'ws', code: 1006 })
+  recorder.pass(20_000)
+  const withdrawn = recorder.records.flatMap((record) => (record.kind === 'gap_withdrawn' ? [record.gapId] : []))
+  assert.deepEqual(
+    withdrawn,
+    opened(recorder.records).map((gap) => gap.gapId),
+  )
+  assert.equal(withdrawn.length, 2) // book and trades
+  assert.equal(recorder.records.filter((record) => record.kind === 'epoch_started').length, 2)
+})
+
+test('a killed process discloses what it missed, from the last message it had written down', () => {
+  for (const feed of ['ws', 'v1'] as const) {
+    const { exchange, recorder } = recording([PERP], feed)
+    recorder.pass(20_000)
+    const last = recorder.track(feed, PERP).lastUpdateId
+    recorder.kill()
+    recorder.beAway(30_000)
+    recorder.start({ feeds: [feed], runId: 'second run' })
+    recorder.pass(90_000)
+    const gaps = opened(recorder.records).filter((gap) => gap.stream === 'book')
+    assert.deepEqual(
+      gaps.map(({ cause, fromId }) => [cause, fromId]),
+      [['restart', last]],
+    )
+    assert.deepEqual(stillOpen(recorder.records), [])
+    assertRight(recorder, exchange, feed, PERP)
+  }
+})
+
+test('a refused upgrade opens one gap, waits as told, and is dialed ever more rarely', () => {
+  const { exchange, recorder } = recording([PERP], 'ws', [
+    { fault: 'refuse_upgrade', feed: 'ws', status: 429, retryAfterS: 30, times: 3 },
+  ])
+  recorder.pass(29_000)
+  assert.equal(connects(recorder, 'refused'), 1) // Retry-After is obeyed
+  recorder.pass(120_000)
+  assert.equal(connects(recorder, 'refused'), 3)
+  assert.deepEqual(causes(recorder.records), ['book connect', 'trades connect'])
+  assert.deepEqual(stillOpen(recorder.records), [])
+  assertRight(recorder, exchange, 'ws', PERP)
+})
+
+test('three hours of maintenance are one open gap a stream, dialed at most once a minute after the first', () => {
+  const { exchange, recorder } = recording([PERP], 'v1', [
+    { fault: 'refuse_upgrade', feed: 'v1', status: 503, times: 1_000_000 },
+  ])
+  recorder.pass(3_600_000 * 3)
+  assert.deepEqual(causes(recorder.records), ['book connect'])
+  const dials = connects(recorder, 'refused')
+  assert.ok(dials <= 3 * 60 + 5, `${dials} dials`)
+  assert.ok(dials >= 3 * 60 * 0.4, `${dials} dials`)
+  exchange.faults.clear()
+  recorder.pass(120_000)
+  assert.deepEqual(stillOpen(recorder.records), [])
+})
+
+for (const [feed, fault, gaps] of [
+  ['ws', { fault: 'malformed', kind: 'depth', symbol: PERP }, ['book malformed', 'trades malformed']],
+  ['ws', { fault: 'binary', kind: 'depth', symbol: PERP }, ['book malformed', 'trades malformed']],
+  ['ws', { fault: 'unknown_type', kind: 'depth', symbol: PERP }, []],
+  ['ws', { fault: 'unknown_symbol', kind: 'depth', symbol: PERP }, []],
+  ['v1', { fault: 'malformed', kind: 'update', symbol: PERP }, ['book malformed']],
+  ['v1', { fault: 'binary', kind: 'update', symbol: PERP }, ['book malformed']],
+  ['v1', { fault: 'unknown_type', kind: 'update', symbol: PERP }, []],
+] as const) {
+  test(`${feed}: a message made ${fault.fault} leaves ${gaps.length === 0 ? 'no gap' : gaps.join(' and ')}, and the book is right`, () => {
+    const { exchange, recorder } = recording([PERP], feed)
+    recorder.pass(10_000)
+    inject(exchange, { feed, ...fault })
+    recorder.pass(90_000)
+    assert.deepEqual(causes(recorder.records), gaps)
+    assert.deepEqual(stillOpen(recorder.records), [])
+    const kept = recorder.records.filter((record) => record.kind === 'quarantine').length
+    assert.equal(kept, fault.fault === 'unknown_symbol' ? 0 : 1)
+    assertRight(recorder, exchange, feed, PERP)
+  })
+}
+
+for (const fault of ['omit_snapshot', 'late_snapshot', 'duplicate_snapshot'] as const) {
+  test(`ws: a snapshot made ${fault} never gives a wrong book`, () => {
+    const exchange = newExchange([PERP])
+    inject(exchange, { fault, feed: 'ws', ...(fault === 'late_snapshot' ? { delayMs: 3_000 } : {}) })
+    const recorder = new VirtualRecorder(exchange, { feeds: ['ws'] })
+    for (let second = 0; second < 40; second++) {
+      recorder.pass(1_000)
+      const track = recorder.track('ws', PERP)
+      if (track.epoch !== null) assertRight(recorder, exchange, 'ws', PERP)
+    }
+    assert.notEqual(recorder.track('ws', PERP).epoch, null)
+    assert.deepEqual(stillOpen(recorder.records), [])
+  })
+}
+
+test('v1: the same symbol is dialed at most twice in any minute', () => {
+  const exchange = newExchange([PERP])
+  let seen = 0
+  const everyTenth = (_: number, frame: Frame): Frame[] => (++seen % 10 === 0 ? [] : [frame])
+  const recorder = new VirtualRecorder(exchange, { feeds: ['v1'] }, everyTenth)
+  recorder.pass(1_800_000)
+  const dials = recorder.records.flatMap((record) => (record.kind === 'session_opened' ? [record.receivedTimeNs] : []))
+  assert.ok(dials.length > 10, `${dials.length} dials`)
+  for (const [i, at] of dials.entries()) {
+    const third = dials[i + 2]
+    assert.ok(third === undefined || third - at >= 60_000_000_000n, `dial ${i + 2}`)
+  }
+})
+
+test('the same events give the same records, also through a checkpoint in the middle', () => {
+  const straight = recording([PERP, 'btcusd'], null)
+  const resumed = recording([PERP, 'btcusd'], null)
+  for (const { recorder } of [straight, resumed]) recorder.pass(15_000)
+  const copy: unknown = deserialize(serialize(resumed.recorder.state))
+  Object.assign(resumed.recorder.state, copy)
+  for (const { exchange, recorder } of [straight, resumed]) {
+    inject(exchange, { fault: 'drop', feed: 'ws', kind: 'depth' })
+    inject(exchange, { fault: 'drop', feed: 'v1', kind: 'update' })
+    recorder.pass(90_000)
+  }
+  assert.deepEqual(resumed.recorder.records, straight.recorder.records)
+  assert.ok(straight.recorder.records.length > 1_000)
+})
+
+function recording(symbols: readonly string[], feed: 'v1' | 'ws' | null, faults: readonly FaultRequest[] = []) {
+  const exchange = newExchange(symbols)
+  for (const fault of faults) inject(exchange, fault)
+  const recorder = new VirtualRecorder(exchange, feed === null ? {} : { feeds: [feed] })
+  return { exchange, recorder }
+}
+
+function newExchange(symbols: readonly string[]): Exchange {
+  const specs = symbols.map((symbol): SymbolSpec => {
+    const spec = presetOf(symbol)
+    invariant(spec !== null, `the exchange has ${symbol}`)
+    return spec
+  })
+  return new Exchange({ seed: 11, symbols: specs, startNs: START_NS })
+}
+
+function inject(exchange: Exchange, fault: FaultRequest): void {
+  const injected = exchange.faults.inject(fault)
+  assert.ok(typeof injected !== 'string', String(injected))
+}
+
+function assertRight(recorder: VirtualRecorder, exchange: Exchange, feed: 'v1' | 'ws', symbol: string): void {
+  const { epoch, book, lastUpdateId } = recorder.track(feed, symbol)
+  assert.ok(epoch !== null && lastUpdateId !== null, `${feed} ${symbol} is live`)
+  assert.equal(bookDigest(book), trueDigest(exchange, symbol, lastUpdateId), `${feed} ${symbol} is right`)
+}
+
+type GapOpened = Extract<MarketRecord, { kind: 'gap_opened' }>
+
+const opened = (records: readonly MarketRecord[]): GapOpened[] =>
+  records.filter((record) => record.kind === 'gap_opened')
+
+const causes = (records: readonly MarketRecord[]): string[] =>
+  opened(records).map((gap) => `${gap.stream} ${gap.cause}`)
+
+function stillOpen(records: readonly MarketRecord[]): string[] {
+  const ended = new Set(
+    records.flatMap((r) => (r.kind === 'gap_closed' || r.kind === 'gap_withdrawn' ? [r.gapId] : [])),
+  )
+  return opened(records)
+    .filter((gap) => !ended.has(gap.gapId))
+    .map((gap) => `${gap.feed} ${gap.stream} ${gap.cause}`)
+}
+
+const connects = (recorder: VirtualRecorder, result: string): number =>
+  recorder.observations.filter((seen) => seen.kind === 'connect' && seen.result === result).length
