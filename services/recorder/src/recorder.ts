@@ -12,7 +12,7 @@ import { Fleet } from './fleet.ts'
 import { listSymbols, refreshInstruments } from './instruments.ts'
 import { Observer } from './observe.ts'
 import { missingForReady } from './readiness.ts'
-import { Scribe } from './scribe.ts'
+import { LostEntriesError, Scribe } from './scribe.ts'
 import { symbolsOfShard } from './shard.ts'
 
 /** One batch at a time, and a spare for the daily work. */
@@ -44,6 +44,17 @@ export type RecorderParts = Readonly<{
  * for what the operator must mend, with anything else for a fault of ours or of the disk.
  */
 export async function record(parts: RecorderParts): Promise<void> {
+  try {
+    await recordOnJournal(parts)
+  } catch (error) {
+    if (!(error instanceof LostEntriesError)) throw error
+    parts.log.error({ error }, 'the journal lost entries that were already stored')
+    await Journal.retire(parts.journalDirectory)
+    await recordOnJournal(parts)
+  }
+}
+
+async function recordOnJournal(parts: RecorderParts): Promise<void> {
   const { config, clock, log, stopping } = parts
   const metrics = createMetrics({ version: parts.version })
   const observer = new Observer(metrics, log)
@@ -150,7 +161,7 @@ export async function record(parts: RecorderParts): Promise<void> {
     if (!stopping.aborted) {
       corridor.note({ kind: 'started', at: now(), run: runSettings(config, symbols) })
       const tick = (): void => {
-        if (journal.shouldPause) fleet.pause()
+        if (journal.shouldPause || journal.isFull) fleet.pause()
         else if (journal.shouldResume) fleet.resume()
         corridor.note({ kind: 'tick', at: now() })
       }

@@ -30,6 +30,21 @@ export type ScribeEvents = Readonly<{
   level(isLevel: boolean): void
 }>
 
+/**
+ * The database has entries that the journal had lost when it was opened: its disk gave back less than it had confirmed. Going
+ * on would give their positions a second time, and the database would take the new entries for the old.
+ */
+export class LostEntriesError extends Error {
+  override name = 'LostEntriesError'
+
+  constructor(written: number, lastPosition: number) {
+    super(
+      `the database has this journal's entries up to ${written}, but the journal ended at ${lastPosition} when it was opened: ` +
+        'its disk lost what it had confirmed; it is set aside and a new one is begun',
+    )
+  }
+}
+
 type Waiting = { position: number; wallNs: bigint; records: readonly MarketRecord[] }
 
 /**
@@ -114,7 +129,10 @@ export class Scribe {
   async #readPosition(signal: AbortSignal): Promise<number | null> {
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
-        return await this.#writer.readPosition()
+        const position = await this.#writer.readPosition()
+        const { lastPosition } = this.#journal.recovery
+        if (position > lastPosition) throw new LostEntriesError(position, lastPosition)
+        return position
       } catch (error) {
         if (!(error instanceof StoreError) || error.code !== 'AWAY') throw error
         await this.#pause(attempt, 'unreachable', error.message, signal)

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Journal } from '@booktape/journal'
+import type { MarketRecord } from '@booktape/market'
+import { systemClock } from '@booktape/runtime'
+import { advance, type CorridorEvent, newCorridorState } from '@booktape/session'
+import { type Batch, StoreError, type WriteResult } from '@booktape/store'
+import { saveCheckpoint } from './checkpoint.ts'
+import { readEntry, writeEntry } from './entries.ts'
+import { LostEntriesError, MAX_WAITING_RECORDS, Scribe } from './scribe.ts'
+
+test('records go to the database in the order of the journal, each once, while it answers', async (t) => {
+  const desk = await openDesk(t)
+  desk.note(...script(0, 200))
+  await desk.until(() => desk.written() === desk.journal.lastPosition)
+  assert.deepEqual(desk.stored(), desk.expected())
+  assert.ok(desk.stored().length > 200)
+})
+
+test('a database that is away at first is given everything when it answers', async (t) => {
+  const desk = await openDesk(t, { isAway: true })
+  desk.note(...script(0, 200))
+  await desk.journal.sync()
+  assert.deepEqual(desk.stored(), [])
+  desk.database.isAway = false
+  desk.note(...script(200, 50))
+  await desk.until(() => desk.written() === desk.journal.lastPosition)
+  assert.deepEqual(desk.stored(), desk.expected())
+})
+
+test('what memory may not hold is made again from the journal, without one record lost or twice', async (t) => {
+  const desk = await openDesk(t)
+  desk.note(...script(0, 20))
+  await desk.until(() => desk.written() === desk.journal.lastPosition)
+  desk.database.isAway = true
+  const tooMany = Math.ceil(MAX_WAITING_RECORDS * 1.1)
+  desk.note(...script(20, tooMany))
+  await desk.until(() => desk.levels.at(-1) === false) // let go of
+  desk.database.isAway = false
+  desk.note(...script(20 + tooMany, 500)) // goes on while it catches up
+  await desk.until(() => desk.written() === desk.journal.lastPosition)
+  assert.deepEqual(desk.stored(), desk.expected())
+  assert.deepEqual(desk.levels, [true, false, true])
+})
+
+test('a second scribe goes on where the database ends, from the checkpoint before it', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'booktape-scribe-'))
+  t.after(() => rm(directory, { recursive: true, force: true }))
+  const first = await openDesk(t, { directory })
+  first.note(...script(0, 100))
+  await first.until(() => first.written() === first.journal.lastPosition)
+  await saveCheckpoint(first.journal, first.journal.lastPosition, first.live)
+  first.database.isAway = true
+  first.note(...script(100, 100))
+  await first.journal.sync()
+  await first.close()
+
+  const second = await openDesk(t, { directory, batches: first.database.batches })
+  await second.until(() => second.written() === second.journal.lastPosition)
+  assert.deepEqual(second.stored(), first.expected())
+})
+
+test('a database that is ahead of the journal stops everything: positions must not be given twice', async (t) => {
+  const position = 1_000_000
+  const batch: Batch = { fromPosition: 0, toPosition: position, recordedUntilNs: 1n, records: [] }
+  const desk = await openDesk(t, { batches: [batch] })
+  await assert.rejects(desk.running, LostEntriesError)
+})
+
+const RUN = {
+  runId: 'run',
+  line: 'a',
+  symbols: ['btcusd'],
+  feeds: ['v1'],
+  v1Url: 'ws://127.0.0.1:1',
+  wsUrl: 'ws://127.0.0.1:1',
+  snapshotIntervalMs: 60_000,
+} as const
+
+/** A session of v1, from its dial, and updates numbered `from` to `from + count - 1` of one change each. */
+function script(from: number, count: number): CorridorEvent[] {
+  const at = (i: number) => ({
+    wallNs: 1_790_000_000_000_000_000n + BigInt(i) * 1_000_000n,
+    monoNs: BigInt(i) * 1_000_000n,
+  })
+  const session = 'v1:btcusd'
+  const opening: CorridorEvent[] = [
+    { kind: 'started', at: at(0), run: RUN },
+    { kind: 'tick', at: at(0) },
+    {
+      kind: 'dialing',
+      at: at(0),
+      connection: 1,
+      session,
+      sessionId: '00000000-0000-4000-8000-000000000001',
+      url: 'ws://127.0.0.1:1',
+    },
+    { kind: 'opened', at: at(0), connection: 1 },
+  ]
+  const updates = Array.from({ length: count }, (_, n): CorridorEvent => {
+    const i = from + n
+    const reason = i === 0 ? 'initial' : 'place'
+    const time = i === 0 ? '' : `"timestamp":1790000000,"timestampms":${1_790_000_000_000 + i},`
+    const change = `{"type":"change","side":"bid","price":"${100 + (i % 7)}","remaining":"${i + 1}","delta":"1","reason":"${reason}"}`
+    const text = `{"type":"update","eventId":${i + 1},${time}"socket_sequence":${i},"events":[${change}]}`
+    return {
+      kind: 'frame',
+      at: at(i),
+      connection: 1,
+      messageSeq: i + 1,
+      isBinary: false,
+      payload: new TextEncoder().encode(text),
+    }
+  })
+  return from === 0 ? [...opening, ...updates] : updates
+}
+
+type Cleaner = { after(clean: () => Promise<void>): void }
+
+/** A scribe with a real journal, a live edge as the corridor's, and a database of memory that can be away. */
+async function openDesk(t: Cleaner, options: { directory?: string; isAway?: boolean; batches?: Batch[] } = {}) {
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'booktape-scribe-')))
+  const journal = await Journal.open(directory, { retentionMs: 0, limitBytes: 2 ** 30, onFailure: assert.ifError })
+  const database = { isAway: options.isAway ?? false, batches: options.batches ?? [] }
+  const written = (): number => database.batches.at(-1)?.toPosition ?? 0
+  const live = newCorridorState()
+  const expected: MarketRecord[] = []
+  const levels: boolean[] = []
+  const stopping = new AbortController()
+  const scribe = new Scribe({
+    journal,
+    livePosition: journal.syncedPosition,
+    writer: {
+      readPosition: async () => {
+        if (database.isAway) throw new StoreError('AWAY', 'the database of this test is away')
+        return written()
+      },
+      write: async (batch): Promise<WriteResult> => {
+        if (database.isAway)
+          return { outcome: 'retry', class: 'unreachable', reason: 'the database of this test is away' }
+        assert.equal(batch.fromPosition, written())
+        database.batches.push(batch)
+        return { outcome: 'already' }
+      },
+    },
+    clock: { ...systemClock(), sleep: (ms, signal) => systemClock().sleep(Math.min(ms, 5), signal) },
+    events: { committed: () => undefined, failed: () => undefined, level: (isLevel) => void levels.push(isLevel) },
+  })
+  journal.onSynced((entries) => {
+    for (const entry of entries) {
+      const event = readEntry(entry)
+      assert.ok(event !== null)
+      const { records } = advance(live, event)
+      expected.push(...records)
+      scribe.offer(entry.position, entry.wallNs, records)
+    }
+  })
+  const running = scribe.run(stopping.signal)
+  running.catch(() => undefined)
+  let isClosed = false
+  const close = async (): Promise<void> => {
+    if (isClosed) return
+    isClosed = true
+    stopping.abort()
+    await running.catch(() => undefined)
+    await journal.close()
+  }
+  t.after(async () => {
+    await close()
+    if (options.directory === undefined) await rm(directory, { recursive: true, force: true })
+  })
+  return {
+    journal,
+    database,
+    live,
+    levels,
+    running,
+    written,
+    expected: () => expected,
+    stored: () => database.batches.flatMap((batch) => batch.records),
+    note: (...events: CorridorEvent[]) => {
+      for (const event of events) journal.append(writeEntry(event))
+    },
+    until: async (condition: () => boolean) => {
+      while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+    },
+    close,
+  }
+}
