@@ -175,9 +175,9 @@ function depthsOf(frames: readonly string[]): { isSnapshot: boolean; isStale: bo
     .map((frame) => {
       const { s: symbol, b, a } = JSON.parse(frame) as Depth
       const update = digits(frame, 'u')
-      const before = last.get(symbol)
-      const isSnapshot = before === undefined
-      const isStale = before !== undefined && BigInt(update) <= before
+      const lastId = last.get(symbol)
+      const isSnapshot = lastId === undefined
+      const isStale = lastId !== undefined && BigInt(update) <= lastId
       if (!isStale) last.set(symbol, BigInt(update))
       const time = digits(frame, 'E')
       const change =

@@ -117,7 +117,7 @@ export async function compareTrades({ exchange, recording, symbols }: Drill): Pr
     )
     const rows = new Map(stored.map(({ id, row }) => [id, row]))
     assert.equal(rows.size, stored.length, `${symbol}: one row a trade`)
-    for (const trade of exchange.exchange.truth.trades(symbol).filter((trade) => isRecorded(trade.eventTimeNs))) {
+    for (const trade of exchange.exchange.truth.trades(symbol).filter((made) => isRecorded(made.eventTimeNs))) {
       const expected = `${trade.price} ${trade.quantity} ${trade.takerSide}`
       assert.equal(rows.get(String(trade.tradeId)), expected, `${symbol} ${trade.tradeId}`)
       compared++

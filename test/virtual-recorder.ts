@@ -101,7 +101,7 @@ export class VirtualRecorder {
 
   /** Hands over what the exchange has sent so far. */
   deliver(): void {
-    for (const [connection, line] of [...this.#connections]) {
+    for (const [connection, line] of new Map(this.#connections)) {
       for (const frame of line.theirs.takeFrames()) {
         for (const passed of this.#intercept(connection, frame)) this.#frame(connection, line, passed)
       }

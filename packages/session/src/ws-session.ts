@@ -269,7 +269,7 @@ function onResponse(
   ask: subscriptions.Ask,
   step: Step,
 ): void {
-  const [purpose, ...rest] = String(message.id).split(':')
+  const [purpose = '', ...rest] = String(message.id).split(':')
   switch (purpose) {
     case 'ping':
       return

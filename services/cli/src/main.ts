@@ -1,19 +1,7 @@
-import { assertNode, ConfigError, EXIT_CONFIG } from '@booktape/runtime'
+import { assertNode, EXIT_CONFIG } from '@booktape/runtime'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { explain } from './explain.ts'
 import { VERSION } from './version.ts'
-
-/** Exit code of a command that failed for a reason of its own. */
-const EXIT_FAILED = 1
-
-/** Errors whose message is a sentence for the operator. */
-const EXPECTED: ReadonlySet<string> = new Set([
-  'AdminServerError',
-  'EmbeddedError',
-  'JournalError',
-  'MigrationError',
-  'StoreError',
-  'WrongDatabaseError',
-])
 
 const program = new Command('booktape')
   .description("Records the Gemini exchange's order books and trades, exactly, and says where it could not.")
@@ -65,12 +53,8 @@ program
   .option('--symbols <list>', 'comma separated; all it knows if not given', '')
   .addHelpText('after', '\nExample:\n  booktape exchange --port 9465 --seed 7 --symbols btcusd,ethusd')
   .action(async (options: { port: number; seed: number; rate: number; symbols: string }) => {
-    const { runExchange } = await import('@booktape/exchange')
-    const { watchStop } = await import('./stop.ts')
-    const symbols = options.symbols === '' ? [] : options.symbols.split(',')
-    const stop = watchStop((sentence) => process.stderr.write(`${sentence}\n`))
-    await runExchange({ ...options, symbols }, stop.stopping)
-    stop.close()
+    const { exchange } = await import('./exchange.ts')
+    await exchange(options)
   })
 
 try {
@@ -80,17 +64,11 @@ try {
   process.exitCode = sayWhy(error)
 }
 
-/** One sentence for what the operator can mend; the whole story for what only we can. */
 function sayWhy(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CONFIG // commander has said it
-  if (error instanceof ConfigError) {
-    process.stderr.write(`${error.problems.join('\n')}\n`)
-    return EXIT_CONFIG
-  }
-  const isExpected = error instanceof Error && EXPECTED.has(error.name)
-  if (isExpected) process.stderr.write(`${error.message}\n`)
-  else process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
-  return error instanceof Error && error.name === 'WrongDatabaseError' ? EXIT_CONFIG : EXIT_FAILED
+  const { sentences, exitCode } = explain(error)
+  process.stderr.write(`${sentences.join('\n')}\n`)
+  return exitCode
 }
 
 function wholeNumber(min: number, max: number): (text: string) => number {

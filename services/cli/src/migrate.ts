@@ -1,12 +1,24 @@
 import { readSettings } from '@booktape/runtime'
-import { migrate, redactDatabaseUrl } from '@booktape/store'
+import { MigrationError, migrate, orStoreError, redactDatabaseUrl } from '@booktape/store'
 
 /** `booktape migrate`: says what it applied. */
 export async function migrateFromEnvironment(): Promise<void> {
   const url = databaseUrlFromEnvironment()
-  const applied = await migrate(url)
+  const applied = await migrated(url)
   const what = applied.length === 0 ? 'was up to date' : `now has ${applied.join(', ')}`
   process.stdout.write(`${redactDatabaseUrl(url)} ${what}\n`)
+}
+
+/** What the connection itself complains of comes as pg gives it: made a sentence here. */
+async function migrated(url: string): Promise<readonly string[]> {
+  const outcome = await orStoreError(() =>
+    migrate(url).catch((error: unknown) => {
+      if (error instanceof MigrationError) return error
+      throw error
+    }),
+  )
+  if (outcome instanceof MigrationError) throw outcome
+  return outcome
 }
 
 /** @throws ConfigError when DATABASE_URL is not set. */

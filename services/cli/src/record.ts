@@ -1,6 +1,7 @@
-import { startEmbedded } from '@booktape/embedded'
+import { resolve, sep } from 'node:path'
+import { type EmbeddedPostgres, startEmbedded } from '@booktape/embedded'
 import { claimDataDir, type RecorderConfig, type RecorderParts, readRecorderConfig, record } from '@booktape/recorder'
-import { createLogger, type Logger, systemClock, watchLifecycle } from '@booktape/runtime'
+import { ConfigError, createLogger, type Logger, systemClock, watchLifecycle } from '@booktape/runtime'
 import { migrate } from '@booktape/store'
 import { VERSION } from './version.ts'
 
@@ -9,6 +10,7 @@ export async function recordFromEnvironment(): Promise<void> {
   const config = readRecorderConfig(process.env)
   const log = createLogger({ level: config.logLevel, name: 'recorder' })
   await recordUntilStopped(config, log)
+  log.info('stopped')
 }
 
 /** Records until a signal, with the embedded Postgres where no other is named: started first, stopped last. */
@@ -28,14 +30,14 @@ export async function recordUntilStopped(
       fatal: (error, sentence) => log.fatal({ error }, sentence),
     },
   })
-  const directories = await claimDataDir(config.dataDir, config.venue)
-  const embedded =
-    config.databaseUrl === null
-      ? await startEmbedded({ directory: directories.postgres, log: (sentence) => log.info(sentence) })
-      : null
+  let embedded: EmbeddedPostgres | null = null
   try {
+    const directories = await claimDataDir(config.dataDir, config.venue)
+    if (config.databaseUrl === null) {
+      embedded = await startEmbedded({ directory: directories.postgres, log: (sentence) => log.info(sentence) })
+      await migrate(embedded.url)
+    }
     const databaseUrl = config.databaseUrl ?? embedded?.url ?? ''
-    if (embedded !== null) await migrate(databaseUrl)
     shown.onDatabase?.(databaseUrl)
     await record({
       config,
@@ -48,9 +50,21 @@ export async function recordUntilStopped(
       hurrying: lifecycle.hurrying,
       ...(shown.onStarted === undefined ? {} : { onStarted: shown.onStarted }),
     })
+  } catch (error) {
+    throw refusedBySystem(error, config.dataDir) ?? error
   } finally {
     await shown.onStopped?.()
     await embedded?.stop()
     lifecycle.close()
   }
+}
+
+/** A file or directory of ours that the system does not let us use: for the operator to mend. */
+function refusedBySystem(error: unknown, dataDir: string): ConfigError | null {
+  if (!(error instanceof Error) || !('code' in error) || !('path' in error)) return null
+  const path = resolve(String(error.path))
+  if (!path.startsWith(resolve(dataDir) + sep)) return null
+  return new ConfigError([
+    `BOOKTAPE_DATA_DIR ${dataDir} cannot be used: ${path} (${String(error.code)}). Make it a directory that this user may write, or name another one.`,
+  ])
 }

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
-import { type ExchangeServer, presetOf, SYMBOL_PRESETS, startExchangeServer } from '@booktape/exchange'
+import { type ExchangeServer, SYMBOL_PRESETS, startExchangeServer } from '@booktape/exchange'
 import { type Corridor, readRecorderConfig, type Scribe } from '@booktape/recorder'
 import { ConfigError, createLogger, type Environment, systemClock } from '@booktape/runtime'
+import { unknownToSimulation } from './exchange.ts'
 import { recordUntilStopped } from './record.ts'
 
 /** Often enough to be seen moving, rarely enough to be read. Where there is no terminal, a line each ten of these. */
@@ -42,11 +43,8 @@ export async function start(options: { symbols: readonly string[]; live: boolean
 }
 
 async function startExchange(symbols: readonly string[]): Promise<ExchangeServer> {
-  const unknown = symbols.filter((symbol) => presetOf(symbol.toLowerCase()) === null)
-  if (unknown.length > 0) {
-    const known = SYMBOL_PRESETS.map((spec) => spec.symbol).join(', ')
-    throw new ConfigError([`The simulated exchange has no ${unknown.join(', ')}; choose from ${known}, or add --live.`])
-  }
+  const unknown = unknownToSimulation(symbols)
+  if (unknown !== null) throw new ConfigError([`${unknown}, or add --live.`])
   return await startExchangeServer({ port: 0, seed: SEED, symbols: SYMBOL_PRESETS, clock: systemClock() })
 }
 
@@ -56,7 +54,8 @@ function environment(
   exchange: ExchangeServer | null,
 ): Environment {
   const { env } = process
-  const root = env['BOOKTAPE_DATA_DIR'] ?? '.booktape'
+  const given = (env['BOOKTAPE_DATA_DIR'] ?? '').trim()
+  const root = given === '' ? '.booktape' : given // set to nothing counts as not set
   const bases =
     exchange === null
       ? {}

@@ -13,6 +13,7 @@ export type RecorderConfig = Readonly<{
   shards: number
   httpHost: string
   httpPort: number
+  statusPage: boolean
   v1Url: string
   wsUrl: string
   restUrl: string
@@ -64,6 +65,7 @@ export function readRecorderConfig(env: Environment): RecorderConfig {
       shards,
       httpHost: read.text('BOOKTAPE_HTTP_HOST', { default: '127.0.0.1' }),
       httpPort: read.integer('BOOKTAPE_HTTP_PORT', { default: 9464, min: 0, max: 65_535 }),
+      statusPage: read.boolean('BOOKTAPE_STATUS_PAGE', { default: false }),
       v1Url,
       wsUrl,
       restUrl,

@@ -24,28 +24,28 @@ const NOTHING = new Uint8Array(0)
 export function writeEntry(event: CorridorEvent): NewEntry {
   switch (event.kind) {
     case 'started':
-      return entry(event, ENTRY_KINDS.started, { run: event.run })
+      return compose(event, ENTRY_KINDS.started, { run: event.run })
     case 'stopped':
-      return entry(event, ENTRY_KINDS.stopped, null)
+      return compose(event, ENTRY_KINDS.stopped, null)
     case 'tick':
-      return entry(event, ENTRY_KINDS.tick, null)
+      return compose(event, ENTRY_KINDS.tick, null)
     case 'dialing': {
       const { session, sessionId, url } = event
-      return entry(event, ENTRY_KINDS.dialing, { session, sessionId, url }, event.connection)
+      return compose(event, ENTRY_KINDS.dialing, { session, sessionId, url }, event.connection)
     }
     case 'opened':
-      return entry(event, ENTRY_KINDS.opened, null, event.connection)
+      return compose(event, ENTRY_KINDS.opened, null, event.connection)
     case 'refused':
-      return entry(event, ENTRY_KINDS.refused, { refusal: event.refusal }, event.connection)
+      return compose(event, ENTRY_KINDS.refused, { refusal: event.refusal }, event.connection)
     case 'closed':
-      return entry(event, ENTRY_KINDS.closed, { code: event.code, reason: event.reason }, event.connection)
+      return compose(event, ENTRY_KINDS.closed, { code: event.code, reason: event.reason }, event.connection)
     case 'frame': {
       const { at, connection, messageSeq, payload } = event
       const kind = event.isBinary ? ENTRY_KINDS.binaryFrame : ENTRY_KINDS.textFrame
       return { kind, wallNs: at.wallNs, monoNs: at.monoNs, connection, messageSeq, payload }
     }
     case 'symbol_details':
-      return { ...entry(event, ENTRY_KINDS.symbolDetails, null), payload: new TextEncoder().encode(event.body) }
+      return { ...compose(event, ENTRY_KINDS.symbolDetails, null), payload: new TextEncoder().encode(event.body) }
   }
 }
 
@@ -55,7 +55,7 @@ export function readEntry(entry: Entry): CorridorEvent | null {
   const at = { wallNs: entry.wallNs, monoNs: entry.monoNs }
   switch (entry.kind) {
     case ENTRY_KINDS.started:
-      return { kind: 'started', at, ...fields<{ run: Extract<CorridorEvent, { kind: 'started' }>['run'] }>(payload) }
+      return { kind: 'started', at, ...(fields(payload) as Fields<'started', 'run'>) }
     case ENTRY_KINDS.stopped:
       return { kind: 'stopped', at }
     case ENTRY_KINDS.tick:
@@ -65,16 +65,14 @@ export function readEntry(entry: Entry): CorridorEvent | null {
         kind: 'dialing',
         at,
         connection,
-        ...fields<{ session: string; sessionId: string; url: string }>(payload),
+        ...(fields(payload) as Fields<'dialing', 'session' | 'sessionId' | 'url'>),
       }
     case ENTRY_KINDS.opened:
       return { kind: 'opened', at, connection }
-    case ENTRY_KINDS.refused: {
-      type Fields = Pick<Extract<CorridorEvent, { kind: 'refused' }>, 'refusal'>
-      return { kind: 'refused', at, connection, ...fields<Fields>(payload) }
-    }
+    case ENTRY_KINDS.refused:
+      return { kind: 'refused', at, connection, ...(fields(payload) as Fields<'refused', 'refusal'>) }
     case ENTRY_KINDS.closed:
-      return { kind: 'closed', at, connection, ...fields<{ code: number; reason: string }>(payload) }
+      return { kind: 'closed', at, connection, ...(fields(payload) as Fields<'closed', 'code' | 'reason'>) }
     case ENTRY_KINDS.textFrame:
     case ENTRY_KINDS.binaryFrame: {
       const isBinary = entry.kind === ENTRY_KINDS.binaryFrame
@@ -87,15 +85,20 @@ export function readEntry(entry: Entry): CorridorEvent | null {
   }
 }
 
-function entry(event: CorridorEvent, kind: number, content: object | null, connection = 0): NewEntry {
+function compose(event: CorridorEvent, kind: number, content: object | null, connection = 0): NewEntry {
   const { wallNs, monoNs } = event.at
   const payload = content === null ? NOTHING : new TextEncoder().encode(JSON.stringify(content))
   return { kind, wallNs, monoNs, connection, messageSeq: 0, payload }
 }
 
+type Fields<Kind extends CorridorEvent['kind'], Field extends string> = Pick<
+  Extract<CorridorEvent, { kind: Kind }>,
+  Field & keyof Extract<CorridorEvent, { kind: Kind }>
+>
+
 /** Our own writing, checksummed by the journal: only its being an object is checked. */
-function fields<T extends object>(payload: Uint8Array): T {
+function fields(payload: Uint8Array): object {
   const value: unknown = JSON.parse(new TextDecoder().decode(payload))
   invariant(typeof value === 'object' && value !== null, 'the content of a journal entry is an object')
-  return value as T
+  return value
 }

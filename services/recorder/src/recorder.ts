@@ -14,6 +14,7 @@ import { Observer } from './observe.ts'
 import { missingForReady } from './readiness.ts'
 import { LostEntriesError, Scribe } from './scribe.ts'
 import { symbolsOfShard } from './shard.ts'
+import { statusPage } from './status-page.ts'
 
 /** One batch at a time, and a spare for the daily work. */
 const DATABASE_CONNECTIONS = 3
@@ -21,6 +22,7 @@ const DATABASE_CONNECTIONS = 3
 const DRAIN_DEADLINE_MS = 18_000
 /** Written segments are let go, and partitions made ahead, this often. */
 const HOUSEKEEPING_INTERVAL_MS = 600_000
+const HTML = 'text/html; charset=utf-8'
 
 export type RecorderParts = Readonly<{
   config: RecorderConfig
@@ -85,6 +87,7 @@ async function recordOnJournal(parts: RecorderParts): Promise<void> {
         observer.gauge(corridor.state, clock.monoNs(), journal.bytes, scribe.backlog)
         return { status: 200, contentType: metrics.registry.contentType, body: await metrics.registry.metrics() }
       },
+      ...(config.statusPage ? { '/': async () => ({ status: 200, contentType: HTML, body: look() }) } : {}),
     },
     onError: (path, error) => log.error({ path, error }, 'a request could not be answered'),
   })
@@ -149,6 +152,20 @@ async function recordOnJournal(parts: RecorderParts): Promise<void> {
   const rest = createRestClient({ baseUrl: config.restUrl, budget: budgets.rest, clock, random: Math.random })
 
   const now = () => ({ wallNs: clock.wallNs(), monoNs: clock.monoNs() })
+  const startedNs = clock.monoNs()
+  const look = (): string =>
+    statusPage({
+      version: parts.version,
+      line: config.line,
+      venue: config.venue,
+      startedNs,
+      now: now(),
+      missing: missingForReady(corridor.state, sinceCommitMs()),
+      journalBytes: journal.bytes,
+      backlog: scribe.backlog,
+      sinceCommitMs: sinceCommitMs(),
+      state: corridor.state,
+    })
   const timers: NodeJS.Timeout[] = []
   const work: Promise<unknown>[] = []
   const drained = new AbortController()
@@ -212,7 +229,8 @@ function runSettings(config: RecorderConfig, symbols: readonly string[]): RunSet
 async function drain(scribe: Scribe, hurrying: AbortSignal | undefined, clock: Clock, log: Logger): Promise<void> {
   scribe.drain()
   const deadlineNs = clock.monoNs() + BigInt(DRAIN_DEADLINE_MS) * 1_000_000n
-  while (scribe.backlog > 0 && scribe.isReachable && clock.monoNs() < deadlineNs && hurrying?.aborted !== true) {
+  const isWorthIt = (): boolean => scribe.isReachable && clock.monoNs() < deadlineNs && hurrying?.aborted !== true
+  while (scribe.backlog > 0 && isWorthIt()) {
     await clock.sleep(20)
   }
   if (scribe.backlog > 0) {

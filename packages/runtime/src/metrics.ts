@@ -1,0 +1,40 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+export type { Counter, Gauge, Histogram, Registry }
+
+/** Every metric of ours is named `booktape_…`; the default process metrics keep the names their dashboards expect. */
+export const METRIC_PREFIX = 'booktape_'
+
+/** Makes metrics in one registry. Label names are checked by type; label values must come from closed sets. */
+export type Metrics = Readonly<{
+  registry: Registry
+  counter<const L extends string = never>(name: string, help: string, labels?: readonly L[]): Counter<L>
+  gauge<const L extends string = never>(name: string, help: string, labels?: readonly L[]): Gauge<L>
+  histogram<const L extends string = never>(
+    name: string,
+    help: string,
+    buckets: readonly number[],
+    labels?: readonly L[],
+  ): Histogram<L>
+}>
+
+/** A registry of its own (none is global), with `booktape_build_info{version}` and the default process metrics. */
+export function createMetrics(options: Readonly<{ version: string }>): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const registers = [registry]
+
+  const metrics: Metrics = {
+    registry,
+    counter: (name, help, labels = []) =>
+      new Counter({ name: METRIC_PREFIX + name, help, labelNames: [...labels], registers }),
+    gauge: (name, help, labels = []) =>
+      new Gauge({ name: METRIC_PREFIX + name, help, labelNames: [...labels], registers }),
+    histogram: (name, help, buckets, labels = []) =>
+      new Histogram({ name: METRIC_PREFIX + name, help, buckets: [...buckets], labelNames: [...labels], registers }),
+  }
+  metrics
+    .gauge('build_info', 'Always 1; the label carries the version.', ['version'])
+    .set({ version: options.version }, 1)
+  return metrics
+}

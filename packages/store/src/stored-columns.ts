@@ -1,0 +1,219 @@
+/**
+ * Every statement of a batch takes arrays, one a column, whatever the number of rows: so a statement never comes near
+ * the 65,535 parameters at which Postgres's protocol wraps around. Here: which arrays, and of what type.
+ */
+export const STORED_COLUMNS = {
+  sessions: {
+    session_id: 'uuid',
+    journal_id: 'uuid',
+    line: 'text',
+    feed: 'text',
+    url: 'text',
+    opened_at: 'timestamptz',
+  },
+  epochs: {
+    epoch_id: 'uuid',
+    session_id: 'uuid',
+    journal_id: 'uuid',
+    line: 'text',
+    symbol: 'text',
+    feed: 'text',
+    started_at: 'timestamptz',
+    first_update_id: 'bigint',
+  },
+  gaps: {
+    gap_id: 'uuid',
+    journal_id: 'uuid',
+    line: 'text',
+    symbol: 'text',
+    feed: 'text',
+    stream: 'text',
+    from_id: 'bigint',
+    started_at: 'timestamptz',
+    cause: 'text',
+  },
+  book_messages: {
+    received_time: 'timestamptz',
+    received_time_ns: 'bigint',
+    event_time_ns: 'bigint',
+    first_update_id: 'bigint',
+    update_id: 'bigint',
+    message_seq: 'bigint',
+    epoch_id: 'uuid',
+    symbol: 'text',
+    feed: 'text',
+    line: 'text',
+    marks: 'text',
+    prices: 'numeric[]',
+    quantities: 'numeric[]',
+  },
+  book_snapshots: {
+    received_time: 'timestamptz',
+    received_time_ns: 'bigint',
+    event_time_ns: 'bigint',
+    update_id: 'bigint',
+    message_seq: 'bigint',
+    epoch_id: 'uuid',
+    symbol: 'text',
+    feed: 'text',
+    line: 'text',
+    reason: 'text',
+    bid_prices: 'numeric[]',
+    bid_quantities: 'numeric[]',
+    ask_prices: 'numeric[]',
+    ask_quantities: 'numeric[]',
+    digest: 'bytea',
+  },
+  quotes: {
+    received_time: 'timestamptz',
+    received_time_ns: 'bigint',
+    event_time_ns: 'bigint',
+    update_id: 'bigint',
+    message_seq: 'bigint',
+    session_id: 'uuid',
+    epoch_id: 'uuid',
+    symbol: 'text',
+    feed: 'text',
+    line: 'text',
+    bid_price: 'numeric',
+    bid_quantity: 'numeric',
+    ask_price: 'numeric',
+    ask_quantity: 'numeric',
+  },
+  trades: {
+    symbol: 'text',
+    trade_id: 'bigint',
+    event_time: 'timestamptz',
+    event_time_ns: 'bigint',
+    received_time: 'timestamptz',
+    received_time_ns: 'bigint',
+    price: 'numeric',
+    quantity: 'numeric',
+    taker_side: 'text',
+    source: 'text',
+    line: 'text',
+    broken: 'boolean',
+  },
+  audits: {
+    symbol: 'text',
+    feed: 'text',
+    line: 'text',
+    audited_at: 'timestamptz',
+    method: 'text',
+    update_id: 'bigint',
+    levels_compared: 'bigint',
+    levels_different: 'bigint',
+    result: 'text',
+  },
+  quarantine: {
+    session_id: 'uuid',
+    message_seq: 'bigint',
+    line: 'text',
+    feed: 'text',
+    symbol: 'text',
+    received_time: 'timestamptz',
+    reason: 'text',
+    payload: 'bytea',
+  },
+} as const satisfies Record<string, Record<string, ColumnType>>
+
+/** What later records change in rows that stand. */
+export const CHANGED_COLUMNS = {
+  broken_trades: { symbol: 'text', trade_id: 'bigint' },
+  closed_sessions: { session_id: 'uuid', closed_at: 'timestamptz', close_code: 'integer', close_reason: 'text' },
+  ended_epochs: { epoch_id: 'uuid', ended_at: 'timestamptz', last_update_id: 'bigint', end_reason: 'text' },
+  closed_gaps: { gap_id: 'uuid', to_id: 'bigint', ended_at: 'timestamptz', state: 'text' },
+  withdrawn_gaps: { gap_id: 'uuid' },
+} as const satisfies Record<string, Record<string, ColumnType>>
+
+export type StoredTable = keyof typeof STORED_COLUMNS
+export type Change = keyof typeof CHANGED_COLUMNS
+
+type ColumnType =
+  | 'uuid'
+  | 'text'
+  | 'timestamptz'
+  | 'bigint'
+  | 'integer'
+  | 'boolean'
+  | 'numeric'
+  | 'numeric[]' // each element a text `{1,2.5}`: unnest would flatten an array of arrays, and theirs are of unequal lengths
+  | 'bytea' // each element hex digits
+
+/** What `columns` hold, as a list to select from: `unnest($1::uuid[], …) as given(session_id, …)`. */
+function given(columns: Readonly<Record<string, ColumnType>>): string {
+  const names = Object.keys(columns)
+  const arrays = Object.values(columns).map((type, i) => `$${i + 1}::${ARRIVES_AS[type]}[]`)
+  return `unnest(${arrays.join(', ')}) as given(${names.join(', ')})`
+}
+
+const ARRIVES_AS = {
+  uuid: 'uuid',
+  text: 'text',
+  timestamptz: 'timestamptz',
+  bigint: 'bigint',
+  integer: 'integer',
+  boolean: 'boolean',
+  numeric: 'numeric',
+  'numeric[]': 'text',
+  bytea: 'text',
+} as const satisfies Record<ColumnType, string>
+
+function selected(name: string, type: ColumnType): string {
+  if (type === 'numeric[]') return `${name}::numeric[]`
+  if (type === 'bytea') return `decode(${name}, 'hex')`
+  return name
+}
+
+/** Natural keys decide: a row that stands stays as it is. */
+export const INSERTS: Readonly<Record<StoredTable, string>> = mapValues(STORED_COLUMNS, (table, columns) => {
+  const values = Object.entries(columns).map(([name, type]) => selected(name, type))
+  return `insert into booktape.${table} (${Object.keys(columns).join(', ')}) select ${values.join(', ')} from ${given(columns)} on conflict do nothing`
+})
+
+/** The bulk of all rows, and of one journal only: COPY takes them while they are new. The rest is small, or two lines write it. */
+export const COPIED_TABLES = ['book_messages', 'quotes'] as const satisfies readonly StoredTable[]
+export type CopiedTable = (typeof COPIED_TABLES)[number]
+
+export const COPIES: Readonly<Record<CopiedTable, string>> = {
+  book_messages: copyOf('book_messages'),
+  quotes: copyOf('quotes'),
+}
+
+function copyOf(table: CopiedTable): string {
+  const names = Object.keys(STORED_COLUMNS[table]).join(', ')
+  return `copy booktape.${table} (${names}) from stdin with (format csv, null 'NULL', escape '\\')`
+}
+
+/** Each changes a row at most once: what is closed stays as it was closed. */
+export const CHANGES: Readonly<Record<Change, string>> = {
+  broken_trades: `update booktape.trades t set broken = true from ${given(CHANGED_COLUMNS.broken_trades)}
+    where t.symbol = given.symbol and t.trade_id = given.trade_id and not t.broken`,
+  closed_sessions: `update booktape.sessions s set closed_at = given.closed_at, close_code = given.close_code,
+    close_reason = given.close_reason from ${given(CHANGED_COLUMNS.closed_sessions)}
+    where s.session_id = given.session_id and s.closed_at is null`,
+  ended_epochs: `update booktape.epochs e set ended_at = given.ended_at, last_update_id = given.last_update_id,
+    end_reason = given.end_reason from ${given(CHANGED_COLUMNS.ended_epochs)}
+    where e.epoch_id = given.epoch_id and e.ended_at is null`,
+  closed_gaps: `update booktape.gaps g set to_id = given.to_id, ended_at = given.ended_at, state = given.state
+    from ${given(CHANGED_COLUMNS.closed_gaps)} where g.gap_id = given.gap_id and g.ended_at is null`,
+  withdrawn_gaps: `delete from booktape.gaps g using ${given(CHANGED_COLUMNS.withdrawn_gaps)} where g.gap_id = given.gap_id`,
+}
+
+/** Trades that stand under the same key with another price, quantity or taker side. */
+export const TRADE_CONFLICTS = `select t.symbol, t.trade_id, t.price as stored_price, t.quantity as stored_quantity,
+    t.taker_side as stored_taker_side, given.price as given_price, given.quantity as given_quantity,
+    given.taker_side as given_taker_side
+  from ${given(STORED_COLUMNS.trades)} join booktape.trades t using (symbol, trade_id)
+  where (t.price, t.quantity, t.taker_side) is distinct from (given.price, given.quantity, given.taker_side)`
+
+function mapValues<K extends string, V>(
+  from: Readonly<Record<K, V>>,
+  to: (key: K, value: V) => string,
+): Readonly<Record<K, string>> {
+  return Object.fromEntries(keysOf(from).map((key) => [key, to(key, from[key])])) as Record<K, string>
+}
+
+export function keysOf<K extends string>(of: Readonly<Record<K, unknown>>): readonly K[] {
+  return Object.keys(of) as K[]
+}

@@ -1,0 +1,7 @@
+export { type FakeClock, fakeClock } from './fake-clock.ts'
+export {
+  type TemporaryDatabase,
+  type TemporaryServer,
+  temporaryDatabase,
+  temporaryServer,
+} from './temporary-database.ts'
