@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { at, type TestEpoch, type TestRecording, testRecording } from './test-recording.ts'
+import { at, type TestEpoch, type TestRecording, testRecording } from './recording.fixture.ts'
 
 const BOOK = `select side, level, price, quantity from market.book_at($1, $2, $3, $4)`
 const EMPTY = { bids: [], asks: [] }

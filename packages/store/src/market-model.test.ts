@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { at, type Level, type TestChange, type TestRecording, testRecording } from './test-recording.ts'
+import { at, type Level, type TestChange, type TestRecording, testRecording } from './recording.fixture.ts'
 
 // Random recordings against the plainest model there is: maps filled message by message.
 

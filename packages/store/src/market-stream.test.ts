@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { at, type TestRecording, testRecording } from './test-recording.ts'
+import { at, type TestRecording, testRecording } from './recording.fixture.ts'
 
 describe('market.changes_between', () => {
   let recording: TestRecording

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { at, type TestEpoch, type TestRecording, testRecording } from './test-recording.ts'
+import { at, type TestEpoch, type TestRecording, testRecording } from './recording.fixture.ts'
 
 const COLUMNS = {
   audits: 'symbol, feed, line, audited_at, method, update_id, levels_compared, levels_different, result',

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openDatabase } from './database.ts'
+import { testRecording } from './recording.fixture.ts'
 import { readStatus } from './status-read.ts'
-import { testRecording } from './test-recording.ts'
 
 test('readStatus tells of each symbol and feed what is live, stored, missing and counted today', async () => {
   const recording = await testRecording()
