@@ -74,7 +74,7 @@ export function readRecorderConfig(env: Environment): RecorderConfig {
       snapshotIntervalMs,
       journalLimitBytes,
       journalRetentionMs: read.duration('BOOKTAPE_JOURNAL_RETENTION', { default: 24 * HOUR_MS }),
-      logLevel: read.choice('BOOKTAPE_LOG_LEVEL', LOG_LEVELS, { default: 'info' }) as LogLevel,
+      logLevel: read.choice('BOOKTAPE_LOG_LEVEL', LOG_LEVELS, { default: 'info' }),
     }
   })
 }
