@@ -198,6 +198,70 @@ test('the same events give the same records, also through a checkpoint in the mi
   assert.ok(straight.recorder.records.length > 1_000)
 })
 
+for (const [feed, marker, lie] of [
+  ['ws', '"b":[', '"b":[["70000.00000","1.5000000000"],'],
+  [
+    'v1',
+    '"events":[',
+    '"events":[{"delta":"1.5","price":"70000","reason":"place","remaining":"1.5","side":"bid","type":"change"},',
+  ],
+] as const) {
+  test(`${feed}: a level that was silently wrong is found within 5 minutes, and the gap begins at the last good look`, () => {
+    const exchange = newExchange(['btcusd'])
+    let isLying = false
+    let told = 0
+    const liar = (_: number, frame: Frame): Frame[] => {
+      if (!isLying || told > 0 || typeof frame !== 'string' || !frame.includes(marker)) return [frame]
+      const lied = frame.replace(marker, lie).replace('1.5000000000"],]', '1.5000000000"]]')
+      told++
+      return [lied]
+    }
+    const recorder = new VirtualRecorder(exchange, {}, liar)
+    recorder.pass(400_000)
+    assert.deepEqual(opened(recorder.records), [])
+    isLying = true
+    assert.ok(
+      recorder.pass(300_000, () => opened(recorder.records).length > 0),
+      'found',
+    )
+    assert.equal(told, 1)
+    const [gap] = opened(recorder.records)
+    assert.deepEqual([gap?.feed, gap?.stream, gap?.cause], [feed, 'book', 'divergence'])
+    const method = feed === 'ws' ? 'depth' : 'cross_feed'
+    const looks = recorder.records.flatMap((r) =>
+      r.kind === 'audit' && r.feed === feed && r.method === method ? [r] : [],
+    )
+    const good = looks.filter((look) => look.result === 'equal').at(-1)
+    assert.deepEqual([gap?.receivedTimeNs, gap?.fromId], [good?.receivedTimeNs, good?.updateId])
+    recorder.pass(130_000)
+    assert.deepEqual(stillOpen(recorder.records), [])
+    assert.deepEqual(causes(recorder.records), ['book divergence'])
+    assertRight(recorder, exchange, 'ws', 'btcusd')
+    assertRight(recorder, exchange, 'v1', 'btcusd')
+  })
+}
+
+test('every whole book is compared with the venue\u2019s, again and again, and v1 with the new API', () => {
+  const symbols = ['btcusd', 'ethusd', PERP]
+  const { recorder } = recording(symbols, null)
+  recorder.pass(900_000)
+  for (const symbol of symbols) {
+    for (const [feed, method] of [
+      ['ws', 'depth'],
+      ['v1', 'cross_feed'],
+    ] as const) {
+      const audits = recorder.records.filter(
+        (r) => r.kind === 'audit' && r.symbol === symbol && r.feed === feed && r.method === method,
+      )
+      assert.ok(audits.length >= 3, `${symbol} ${method}: ${audits.length}`)
+      assert.ok(
+        audits.every((audit) => audit.kind === 'audit' && audit.result === 'equal' && audit.levelsCompared > 20),
+      )
+    }
+  }
+  assert.deepEqual(causes(recorder.records), [])
+})
+
 function recording(symbols: readonly string[], feed: 'v1' | 'ws' | null, faults: readonly FaultRequest[] = []) {
   const exchange = newExchange(symbols)
   for (const fault of faults) inject(exchange, fault)

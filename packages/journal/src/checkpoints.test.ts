@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { checkpointName } from './checkpoints.ts'
 import { nodeDisk } from './disk.ts'
 import type { Journal } from './journal.ts'
-import { diskWith, openJournal, temporaryDirectory, writeEntries } from './journal-fixture.ts'
+import { diskWith, openJournal, temporaryDirectory, writeEntries } from './journal.fixture.ts'
 import { segmentName } from './segment-header.ts'
 
 const textBytes = (text: string): Uint8Array => new TextEncoder().encode(text)

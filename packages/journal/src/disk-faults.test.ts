@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nodeDisk } from './disk.ts'
 import type { JournalError } from './errors.ts'
-import { diskWith, entryOf, expectedTexts, openJournal, readAll, temporaryDirectory, texts } from './journal-fixture.ts'
+import { diskWith, entryOf, expectedTexts, openJournal, readAll, temporaryDirectory, texts } from './journal.fixture.ts'
 import { HEADER_BYTES } from './segment-header.ts'
 
 const THREE_A_SEGMENT = { maxSegmentBytes: HEADER_BYTES + 3 * 53 }

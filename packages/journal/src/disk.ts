@@ -1,9 +1,12 @@
 import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { type Lock, takeLock } from './lock.ts'
 
 /** All the journal wants of a disk, small enough that a test can stand in for one and make it fail. */
 export type Disk = Readonly<{
   makeDirectory(path: string): Promise<void>
+  /** Makes the directory this process's alone. @throws JournalError LOCKED. */
+  lock(directory: string): Promise<Lock>
   /** Names of what is in the directory, in no order. */
   list(directory: string): Promise<readonly string[]>
   /** `create` fails when the file exists; `write` and `read` fail when it does not. */
@@ -31,6 +34,7 @@ export const nodeDisk: Disk = {
     // Only the owner reads what was recorded.
     await mkdir(path, { recursive: true, mode: 0o700 })
   },
+  lock: takeLock,
   list: (directory) => readdir(directory),
   open: async (path, mode) => diskFile(await open(path, FLAGS[mode], 0o600)),
   async stat(path) {

@@ -14,7 +14,7 @@ import {
   temporaryDirectory,
   texts,
   writeEntries,
-} from './journal-fixture.ts'
+} from './journal.fixture.ts'
 import { READ_BATCH_BYTES } from './limits.ts'
 import { HEADER_BYTES } from './segment-header.ts'
 

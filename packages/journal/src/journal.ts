@@ -14,7 +14,7 @@ import {
   RESERVE_BYTES,
   RESUME_UNSYNCED_BYTES,
 } from './limits.ts'
-import { type Lock, takeLock } from './lock.ts'
+import type { Lock } from './lock.ts'
 import { readEntries } from './read-entries.ts'
 import { findSegments, type Recovered, type Recovery, recover } from './recovery.ts'
 import { releaseSegments } from './release-segments.ts'
@@ -60,7 +60,7 @@ export class Journal {
     invariant(Number.isSafeInteger(options.retentionMs), 'retentionMs is a whole number')
     const disk = options.disk ?? nodeDisk
     await disk.makeDirectory(directory)
-    const lock = await takeLock(directory)
+    const lock = await disk.lock(directory)
     try {
       const found = await findSegments(disk, directory)
       await removeTemporary(disk, directory)
@@ -85,7 +85,7 @@ export class Journal {
    * @throws JournalError LOCKED.
    */
   static async retire(directory: string, disk: Disk = nodeDisk): Promise<void> {
-    const lock = await takeLock(directory)
+    const lock = await disk.lock(directory)
     try {
       // The id goes last: until then a second try finds the same journal.
       const names = [...(await disk.list(directory))].filter(

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
-import { openJournal, readAll, temporaryDirectory } from './journal-fixture.ts'
+import { openJournal, readAll, temporaryDirectory } from './journal.fixture.ts'
 
 test('a process killed while it writes keeps every entry it called durable, and invents none', async (t) => {
   const directory = await temporaryDirectory(t)

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { entryOf, openJournal, readAll, temporaryDirectory, texts } from './journal-fixture.ts'
+import { entryOf, openJournal, readAll, temporaryDirectory, texts } from './journal.fixture.ts'
 
 test('a second opener in the same process is refused, with the pid', async (t) => {
   const directory = await temporaryDirectory(t)

@@ -14,7 +14,7 @@ import {
   temporaryDirectory,
   texts,
   writeEntries,
-} from './journal-fixture.ts'
+} from './journal.fixture.ts'
 import { HEADER_BYTES, segmentName } from './segment-header.ts'
 
 const FIRST = segmentName(1)

@@ -3,7 +3,7 @@ import { readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { nodeDisk } from './disk.ts'
-import { temporaryDirectory } from './journal-fixture.ts'
+import { temporaryDirectory } from './journal.fixture.ts'
 import { setBytesAside, setFileAside, trimSetAside } from './set-aside.ts'
 
 test('what is set aside never replaces what was set aside before', async (t) => {

@@ -1,11 +1,12 @@
 import { decodeSymbolDetails, v1Url, wsUrl } from '@booktape/gemini'
 import { type GapCause, type Instrument, VenueProtocolError } from '@booktape/market'
+import { crossAudit } from './audit.ts'
 import { msToNs } from './backoff.ts'
 import type { CorridorEvent, Instant, RunSettings } from './event.ts'
 import { emptyStep, type Step } from './step.ts'
 import { newSubscription } from './subscription.ts'
 import { newTrack, type Track } from './track.ts'
-import { abandonV1, advanceV1, newV1Session, type V1Session } from './v1-session.ts'
+import { abandonV1, advanceV1, divergeV1, newV1Session, type V1Session } from './v1-session.ts'
 import { abandonWs, advanceWs, newWsSession, type WsSession } from './ws-session.ts'
 
 export type Session = V1Session | WsSession
@@ -25,7 +26,7 @@ export type CorridorState = {
 }
 
 /** Bump when the state changes its shape: a checkpoint of another version is not read. */
-export const STATE_VERSION = 1
+export const STATE_VERSION = 2
 
 /** Few enough that one lost connection hurts few symbols; twenty streams on one connection were seen to work. */
 export const SYMBOLS_PER_WS_CONNECTION = 20
@@ -112,6 +113,25 @@ function onTick(state: CorridorState, event: Extract<CorridorEvent, { kind: 'tic
     }
   }
   for (const session of state.sessions.values()) advanceOne(session, event, run, step)
+  for (const session of state.sessions.values()) if (session.feed === 'v1') auditV1(state, session, event.at, run, step)
+}
+
+/** Where v1 and the new API differ, the venue is asked for its book; v1 is given up only when that bears the new API out. */
+function auditV1(state: CorridorState, session: V1Session, at: Instant, run: RunSettings, step: Step): void {
+  const v1 = session.track
+  const ws = state.tracks.get(trackKey('ws', v1.symbol))
+  if (ws === undefined) return
+  const result = crossAudit(v1, ws, at, step)
+  if (result === null) return
+  if (result === 'equal') {
+    v1.audit.suspectedNs = null
+    return
+  }
+  if (v1.audit.suspectedNs !== null && ws.audit.good.at.monoNs > v1.audit.suspectedNs)
+    return divergeV1(session, at, run, step)
+  v1.audit.suspectedNs ??= at.monoNs
+  v1.audit.dueNs = 0n
+  ws.audit.dueNs = 0n
 }
 
 /** A new run: whatever was open when the last one ended is open no more, and its gaps begin where it was last proven. */

@@ -17,6 +17,7 @@ export const ANOMALIES = [
   'unexpected_symbol', // a message about a symbol we did not ask for
   'unmatched_reply', // an answer to no request of ours
   'ticker_mismatch', // the venue's best prices differ from the book at the same id
+  'audit_unaligned', // the book and the venue's answers never stood at one id
   'next_convention', // ids continue at last + 1: the venue may have changed its chain
 ] as const
 export type Anomaly = (typeof ANOMALIES)[number]

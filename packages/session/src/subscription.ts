@@ -7,10 +7,12 @@ import {
   unsubscribeRequest,
 } from '@booktape/gemini'
 import { type BookUpdate, compareDecimals, type GapCause } from '@booktape/market'
+import { askWhenDue, compareWhenEqual } from './audit.ts'
 import { backoffMs, msToNs, PARK_BACKOFF, RESYNC_BACKOFF, STABLE_MS } from './backoff.ts'
 import { continuity } from './continuity.ts'
 import type { Instant, RunSettings } from './event.ts'
 import type { Step } from './step.ts'
+import { checkTicker } from './ticker-audit.ts'
 import {
   beginEpoch,
   closeTradesGap,
@@ -79,8 +81,9 @@ export function onTick(subscription: Subscription, at: Instant, run: RunSettings
   const { phase } = subscription
   switch (phase.phase) {
     case 'idle':
-    case 'live':
       return
+    case 'live':
+      return askWhenDue(subscription.track, at, ask, step)
     case 'backing_off':
     case 'parked':
       if (at.monoNs >= phase.resumeAtNs) subscribe(subscription, at, ask)
@@ -218,7 +221,11 @@ function onDelta(
       // Right after a snapshot the window that was open then may reach back; later nothing should (docs/gemini.md, claim 7).
       if (update.firstUpdateId < last && (track.epoch?.updates ?? 0) > 0)
         noteAnomaly(track, 'overlapping_update', 1, step)
-      return extendEpoch(track, place, update, step)
+      extendEpoch(track, place, update, step)
+      if (checkTicker(track, step) === 'different' || compareWhenEqual(track, place.at, step) === 'different') {
+        resync(subscription, 'divergence', place.at.wallNs, place.at, run, ask, step)
+      }
+      return
     case 'gap':
       if (update.firstUpdateId === last + 1n) noteAnomaly(track, 'next_convention', 1, step)
       return resync(subscription, 'sequence', track.epoch?.provenNs ?? place.at.wallNs, place.at, run, ask, step)

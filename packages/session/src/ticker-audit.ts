@@ -1,7 +1,6 @@
-import { sameTop, topOfBook } from '@booktape/book'
-import type { TopOfBook } from '@booktape/market'
+import { type OrderBook, sameTop, topOfBook } from '@booktape/book'
+import type { Feed, TopOfBook } from '@booktape/market'
 import type { Step } from './step.ts'
-import type { Track } from './track.ts'
 
 /**
  * The venue's bookTicker and the book share ids: at an equal id, best prices and quantities must be equal (docs/gemini.md,
@@ -14,6 +13,16 @@ export type TickerAudit = {
   updateId: bigint // of the last comparison
 }
 
+/** What is audited: a track, of which only this much matters here. */
+type Audited = {
+  readonly symbol: string
+  readonly feed: Feed
+  book: OrderBook
+  epoch: object | null
+  lastUpdateId: bigint | null
+  ticker: TickerAudit
+}
+
 /** Each comparison looks at the best level of both sides. */
 const LEVELS_A_TICKER = 2
 
@@ -21,30 +30,28 @@ export function newTickerAudit(): TickerAudit {
   return { waiting: null, compared: 0, different: 0, updateId: 0n }
 }
 
-export function expectTop(track: Track, updateId: bigint, top: TopOfBook, step: Step): void {
+/** A ticker came: `different` when the book is not the venue's. */
+export function expectTop(track: Audited, updateId: bigint, top: TopOfBook, step: Step): 'equal' | 'different' | null {
   track.ticker.waiting = { updateId, top }
-  checkTicker(track, step)
+  return checkTicker(track, step)
 }
 
-export function checkTicker(track: Track, step: Step): void {
+/** After each update: `different` when the book is not the venue's. */
+export function checkTicker(track: Audited, step: Step): 'equal' | 'different' | null {
   const { waiting } = track.ticker
-  if (waiting === null || track.epoch === null || waiting.updateId !== track.lastUpdateId) return
+  if (waiting === null || track.epoch === null || waiting.updateId !== track.lastUpdateId) return null
   track.ticker.waiting = null
   track.ticker.compared++
   track.ticker.updateId = waiting.updateId
-  if (sameTop(waiting.top, topOfBook(track.book))) return
+  if (sameTop(waiting.top, topOfBook(track.book))) return 'equal'
   track.ticker.different++
-  step.observations.push({
-    kind: 'anomaly',
-    feed: track.feed,
-    symbol: track.symbol,
-    anomaly: 'ticker_mismatch',
-    count: 1,
-  })
+  const { feed, symbol } = track
+  step.observations.push({ kind: 'anomaly', feed, symbol, anomaly: 'ticker_mismatch', count: 1 })
+  return 'different'
 }
 
 /** One row for all comparisons since the last row: a row each would be most of the database. */
-export function auditTicker(track: Track, receivedTimeNs: bigint, step: Step): void {
+export function auditTicker(track: Audited, receivedTimeNs: bigint, step: Step): void {
   const { compared, different, updateId } = track.ticker
   if (compared === 0) return
   track.ticker.compared = 0

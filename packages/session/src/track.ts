@@ -20,10 +20,11 @@ import {
   type TopOfBook,
   type Trade,
 } from '@booktape/market'
+import { type BookAudit, CROSSED_MESSAGES, newAudit } from './audit.ts'
 import { msToNs } from './backoff.ts'
 import type { Instant } from './event.ts'
 import type { Step } from './step.ts'
-import { auditTicker, checkTicker, newTickerAudit, type TickerAudit } from './ticker-audit.ts'
+import { auditTicker, newTickerAudit, type TickerAudit } from './ticker-audit.ts'
 
 /**
  * One symbol on one feed: its book, and the ledger of what is proven about it. At every instant its book stream is
@@ -43,6 +44,7 @@ export type Track = {
   top: TopOfBook
   crossedMessages: number // running, since the book was last uncrossed
   ticker: TickerAudit
+  audit: BookAudit
 }
 
 export type Epoch = {
@@ -74,6 +76,7 @@ export function newTrack(symbol: string, feed: Feed): Track {
     top: NO_TOP,
     crossedMessages: 0,
     ticker: newTickerAudit(),
+    audit: newAudit({ wallNs: 0n, monoNs: 0n }, 0n),
   }
 }
 
@@ -102,6 +105,7 @@ export function beginEpoch(track: Track, place: MessagePlace, snapshot: BookUpda
   track.lastUpdateId = updateId
   track.crossedMessages = 0
   track.ticker = newTickerAudit()
+  track.audit = newAudit(at, updateId)
   step.records.push({
     kind: 'epoch_started',
     epochId,
@@ -147,7 +151,6 @@ export function extendEpoch(track: Track, place: MessagePlace, update: BookUpdat
   if (absent > 0) noteAnomaly(track, 'absent_level_removed', absent, step)
   if (track.feed === 'v1') quoteFromBook(track, place, update, step)
   noteCrossed(track, step)
-  checkTicker(track, step)
 }
 
 /**
@@ -156,12 +159,15 @@ export function extendEpoch(track: Track, place: MessagePlace, update: BookUpdat
  */
 export function loseBook(track: Track, cause: GapCause, provenNs: bigint, runId: string, step: Step): void {
   const epoch = track.epoch
-  const startedNs = epoch === null ? provenNs : later(provenNs, epoch.provenNs)
+  // A book found wrong was last known to be right at its last good audit: what followed is stored, and not believed.
+  const isWrong = epoch !== null && cause === 'divergence'
+  if (isWrong) track.lastUpdateId = track.audit.good.updateId
+  const startedNs = isWrong ? track.audit.good.at.wallNs : epoch === null ? provenNs : later(provenNs, epoch.provenNs)
   if (epoch !== null) {
     const lastUpdateId = track.lastUpdateId
     invariant(lastUpdateId !== null, `${track.symbol} ${track.feed}: a live epoch has a last update id`)
     auditTicker(track, startedNs, step)
-    takeSnapshot(track, epoch, 'epoch_end', null, startedNs, step)
+    if (!isWrong) takeSnapshot(track, epoch, 'epoch_end', null, startedNs, step)
     step.records.push({
       kind: 'epoch_ended',
       epochId: epoch.epochId,
@@ -317,6 +323,7 @@ function noteCrossed(track: Track, step: Step): void {
     return
   }
   track.crossedMessages++
+  if (track.crossedMessages === CROSSED_MESSAGES) track.audit.dueNs = 0n // whose fault it is, the audit tells
   noteAnomaly(track, 'crossed_book', 1, step)
 }
 

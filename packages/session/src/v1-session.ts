@@ -77,6 +77,11 @@ export function abandonV1(session: V1Session, cause: GapCause, at: Instant, run:
   session.link = links.newLink()
 }
 
+/** The book differs from the new API's, and the venue itself bore the new API out. */
+export function divergeV1(session: V1Session, at: Instant, run: RunSettings, step: Step): void {
+  hangUp(session, 'divergence', at, 'its book is not the venue\u2019s', run, step)
+}
+
 function onTick(session: V1Session, at: Instant, run: RunSettings, step: Step): void {
   session.link = links.dialWhenDue(session.link, at, session.key, 'v1', session.url, step)
   const { link, track } = session

@@ -1,15 +1,4 @@
-import {
-  conninfoRequest,
-  decodeWs,
-  depthStream,
-  listSubscriptionsRequest,
-  pingRequest,
-  readRateLimits,
-  readSubscriptions,
-  tradeStream,
-  type WsMessage,
-  wsRemedy,
-} from '@booktape/gemini'
+import { conninfoRequest, decodeWs, listSubscriptionsRequest, pingRequest, type WsMessage } from '@booktape/gemini'
 import { type GapCause, VenueProtocolError } from '@booktape/market'
 import { backoffMs, DIAL_BACKOFF, msToNs } from './backoff.ts'
 import type { CorridorEvent, Instant, Refusal, RunSettings } from './event.ts'
@@ -19,6 +8,7 @@ import type { Step } from './step.ts'
 import * as subscriptions from './subscription.ts'
 import { expectTop } from './ticker-audit.ts'
 import { closeTradesGap, loseBook, loseTrades, type MessagePlace, recordTrade, snapshotWhenDue } from './track.ts'
+import { onReply } from './ws-replies.ts'
 
 /**
  * One connection of the new WebSocket API: many symbols, each with its own subscription, book and ledger. A loss of one
@@ -186,7 +176,7 @@ function onFrame(
   switch (message.kind) {
     case 'response':
       try {
-        return onResponse(session, message, event.at, run, ask, step)
+        return onReply(session.subscriptions, message, event.at, run, ask, step)
       } catch (error) {
         // An answer of another shape than agreed tells us nothing; the question is asked again in its time.
         if (!(error instanceof VenueProtocolError)) throw error
@@ -234,7 +224,10 @@ function onFrame(
         receivedTimeNs: event.at.wallNs,
         top: message.top,
       })
-      return expectTop(track, message.updateId, message.top, step)
+      if (expectTop(track, message.updateId, message.top, step) === 'different') {
+        subscriptions.resync(subscription, 'divergence', event.at.wallNs, event.at, run, ask, step)
+      }
+      return
   }
 }
 
@@ -258,64 +251,6 @@ function onUnreadable(
     subscriptions.resync(subscription, 'malformed', provenUntil.wallNs, link.heard, run, ask, step)
     loseTrades(subscription.track, 'malformed', provenUntil.wallNs, run.runId, step)
     if (subscription.tradesListed) closeTradesGap(subscription.track, link.heard, step)
-  }
-}
-
-function onResponse(
-  session: WsSession,
-  message: Extract<WsMessage, { kind: 'response' }>,
-  at: Instant,
-  run: RunSettings,
-  ask: subscriptions.Ask,
-  step: Step,
-): void {
-  const [purpose = '', ...rest] = String(message.id).split(':')
-  switch (purpose) {
-    case 'ping':
-      return
-    case 'conninfo': {
-      const limits = message.rateLimits === null ? [] : readRateLimits(message.rateLimits)
-      const text = limits
-        .map((limit) => `${limit.type} ${limit.count}/${limit.limit} per ${limit.intervalCount} ${limit.interval}`)
-        .join(', ')
-      step.observations.push({ kind: 'rate_limits', text })
-      return
-    }
-    case 'list':
-      if (message.error === null && message.result !== null)
-        compareList(session, readSubscriptions(message.result), at, run, ask, step)
-      return
-    case 'sub':
-    case 'unsub': {
-      const subscription = session.subscriptions.get(rest[0] ?? '')
-      if (subscription === undefined) break
-      const refusal =
-        message.error === null
-          ? null
-          : { message: message.error.message, remedy: wsRemedy(message.error.code, message.status) }
-      subscriptions.onReply(subscription, String(message.id), refusal, at, run, ask, step)
-      return
-    }
-  }
-  step.observations.push({ kind: 'anomaly', feed: 'ws', symbol: null, anomaly: 'unmatched_reply', count: 1 })
-}
-
-/** What the venue says it sends us, against what we believe to be subscribed to. */
-function compareList(
-  session: WsSession,
-  listed: readonly string[],
-  at: Instant,
-  run: RunSettings,
-  ask: subscriptions.Ask,
-  step: Step,
-): void {
-  const { link } = session
-  if (link.phase !== 'open') return
-  const streams = new Set(listed.map((stream) => stream.toLowerCase()))
-  for (const subscription of session.subscriptions.values()) {
-    const { symbol } = subscription.track
-    const hasTrades = streams.has(tradeStream(symbol))
-    subscriptions.onListed(subscription, streams.has(depthStream(symbol)), hasTrades, at, run, ask, step)
   }
 }
 

@@ -4,7 +4,7 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { createLookup } from './lookup.ts'
-import { startPeer } from './raw-peer.testing.ts'
+import { startPeer } from './raw-peer.fixture.ts'
 import { createRestClient, type RestClient, retryDelayMs } from './rest-client.ts'
 
 const keep = new AbortController().signal

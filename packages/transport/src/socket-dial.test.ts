@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { createLookup } from './lookup.ts'
-import { type Script, startPeer, upgradeAnswer, Witness } from './raw-peer.testing.ts'
+import { type Script, startPeer, upgradeAnswer, Witness } from './raw-peer.fixture.ts'
 import { openSocket, type SocketOptions } from './socket.ts'
 
 const clock = { wallNs: () => 0n }

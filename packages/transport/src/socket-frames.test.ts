@@ -14,7 +14,7 @@ import {
   TEXT,
   upgradeAnswer,
   Witness,
-} from './raw-peer.testing.ts'
+} from './raw-peer.fixture.ts'
 import { openSocket, type Socket } from './socket.ts'
 import type { SocketLimits } from './socket-limits.ts'
 

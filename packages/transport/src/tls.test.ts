@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { createServer, type TlsOptions } from 'node:tls'
-import { startPeer, upgradeAnswer, Witness } from './raw-peer.testing.ts'
+import { startPeer, upgradeAnswer, Witness } from './raw-peer.fixture.ts'
 import { createRestClient } from './rest-client.ts'
 import { openSocket } from './socket.ts'
 
