@@ -262,6 +262,64 @@ test('every whole book is compared with the venue\u2019s, again and again, and v
   assert.deepEqual(causes(recorder.records), [])
 })
 
+for (const [name, outage] of [
+  ['a cut connection', (exchange: Exchange) => inject(exchange, { fault: 'close', feed: 'ws', code: 1006 })],
+  [
+    'a message that could not be read',
+    (exchange: Exchange) => inject(exchange, { fault: 'malformed', feed: 'ws', kind: 'trade', symbol: 'btcusd' }),
+  ],
+  [
+    'a minute of refusals',
+    (exchange: Exchange) => {
+      inject(exchange, { fault: 'refuse_upgrade', feed: 'ws', status: 503, times: 6 })
+      inject(exchange, { fault: 'close', feed: 'ws', code: 1001 })
+    },
+  ],
+] as const) {
+  test(`the trades that ${name} cost are read from REST, and the gap is filled`, () => {
+    const { exchange, recorder } = recording(['btcusd', 'ethusd'], 'ws')
+    recorder.pass(60_000)
+    outage(exchange)
+    recorder.pass(240_000)
+    const settled = recorder.records.flatMap((r) => (r.kind === 'gap_settled' ? [`${r.gapId} ${r.state}`] : []))
+    const gaps = opened(recorder.records)
+      .filter((gap) => gap.stream === 'trades')
+      .map((gap) => `${gap.gapId} filled`)
+    assert.ok(gaps.length > 0)
+    assert.deepEqual(settled.sort(), gaps.sort())
+    for (const symbol of ['btcusd', 'ethusd']) assertAllTrades(recorder, exchange, symbol)
+    assert.ok(recorder.records.some((record) => record.kind === 'trade' && record.source === 'rest'))
+  })
+}
+
+test('trades that were lost without a trace are found by the clock, and a trade broken later is marked', () => {
+  const { exchange, recorder } = recording(['btcusd'], 'ws')
+  recorder.pass(60_000)
+  inject(exchange, { fault: 'drop', feed: 'ws', kind: 'trade', symbol: 'btcusd', times: 5 })
+  recorder.pass(60_000)
+  inject(exchange, { fault: 'break_trade', symbol: 'btcusd' })
+  const [broken] = exchange.truth.brokenTradeIds('btcusd')
+  assert.ok(broken !== undefined)
+  recorder.pass(1_300_000)
+  assertAllTrades(recorder, exchange, 'btcusd')
+  assert.deepEqual(opened(recorder.records), [])
+  const marked = recorder.records.filter((record) => record.kind === 'trade' && record.broken)
+  assert.deepEqual([...new Set(marked.map((record) => record.kind === 'trade' && record.tradeId))], [broken])
+})
+
+/** Every trade from the third second on: by then every subscription stands. */
+function assertAllTrades(recorder: VirtualRecorder, exchange: Exchange, symbol: string): void {
+  const stored = new Map<bigint, string>()
+  for (const record of recorder.records) {
+    if (record.kind !== 'trade' || record.symbol !== symbol || stored.has(record.tradeId)) continue
+    stored.set(record.tradeId, `${record.price} ${record.quantity} ${record.takerSide}`)
+  }
+  const made = exchange.truth.trades(symbol).filter((trade) => trade.eventTimeNs > START_NS + 2_000_000_000n)
+  assert.ok(made.length > 10)
+  for (const trade of made)
+    assert.equal(stored.get(trade.tradeId), `${trade.price} ${trade.quantity} ${trade.takerSide}`)
+}
+
 function recording(symbols: readonly string[], feed: 'v1' | 'ws' | null, faults: readonly FaultRequest[] = []) {
   const exchange = newExchange(symbols)
   for (const fault of faults) inject(exchange, fault)

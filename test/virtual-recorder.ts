@@ -1,5 +1,6 @@
 import { bookDigest, bookFromLevels } from '@booktape/book'
 import type { Connection, Exchange, Frame } from '@booktape/exchange'
+import { tradesUrl } from '@booktape/gemini'
 import { type DecimalText, invariant, type LevelChange, type MarketRecord } from '@booktape/market'
 import {
   advance,
@@ -135,6 +136,13 @@ export class VirtualRecorder {
         return
       case 'send':
         this.#connections.get(order.connection)?.theirs.receive(order.text)
+        return
+      case 'fetch_trades': {
+        const { symbol, from } = order
+        const url = new URL(tradesUrl('http://127.0.0.1', symbol, { after: from, includeBroken: true }))
+        const { status, body } = this.exchange.rest('GET', url.pathname, url.searchParams)
+        this.#take({ kind: 'trades_page', at: this.#at(), symbol, status, body })
+      }
     }
   }
 

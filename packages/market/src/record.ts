@@ -16,6 +16,7 @@ export type MarketRecord =
   | GapOpened
   | GapClosed
   | GapWithdrawn
+  | GapSettled
   | BookMessage
   | BookSnapshot
   | QuoteRecord
@@ -77,12 +78,19 @@ export type GapClosed = Readonly<{
   kind: 'gap_closed'
   gapId: string
   toId: bigint | null // inclusive
-  state: 'closed' | 'filled' | 'unfillable'
   receivedTimeNs: bigint // end
 }>
 
 /** The gap proved empty: the venue's id did not move while we were away (docs/gemini.md, claim 12). */
 export type GapWithdrawn = Readonly<{ kind: 'gap_withdrawn'; gapId: string; receivedTimeNs: bigint }>
+
+/** What became of a closed gap of trades: REST had what was missing, or could not have it. */
+export type GapSettled = Readonly<{
+  kind: 'gap_settled'
+  gapId: string
+  state: 'filled' | 'unfillable'
+  receivedTimeNs: bigint
+}>
 
 export const GAP_CAUSES = [
   'sequence', // an id was skipped

@@ -6,6 +6,7 @@ import type { CorridorEvent, Instant, RunSettings } from './event.ts'
 import { emptyStep, type Step } from './step.ts'
 import { newSubscription } from './subscription.ts'
 import { newTrack, type Track } from './track.ts'
+import { interruptRepair, newTradeRepair, repairWhenDue, type TradeRepair, takePage } from './trade-repair.ts'
 import { abandonV1, advanceV1, divergeV1, newV1Session, type V1Session } from './v1-session.ts'
 import { abandonWs, advanceWs, newWsSession, type WsSession } from './ws-session.ts'
 
@@ -21,12 +22,13 @@ export type CorridorState = {
   readonly sessionOf: Map<number, string> // by connection number
   readonly tracks: Map<string, Track> // by feed and symbol; outlive connections and runs
   readonly instruments: Map<string, Instrument>
+  readonly repairs: Map<string, TradeRepair> // by symbol
   lastTickNs: bigint | null // monotonic
   quarantine: { minuteNs: bigint; kept: number }
 }
 
 /** Bump when the state changes its shape: a checkpoint of another version is not read. */
-export const STATE_VERSION = 2
+export const STATE_VERSION = 3
 
 /** Few enough that one lost connection hurts few symbols; twenty streams on one connection were seen to work. */
 export const SYMBOLS_PER_WS_CONNECTION = 20
@@ -42,6 +44,7 @@ export function newCorridorState(): CorridorState {
     sessionOf: new Map(),
     tracks: new Map(),
     instruments: new Map(),
+    repairs: new Map(),
     lastTickNs: null,
     quarantine: { minuteNs: 0n, kept: 0 },
   }
@@ -63,6 +66,11 @@ export function advance(state: CorridorState, event: CorridorEvent): Step {
     case 'symbol_details':
       onSymbolDetails(state, event.body, event.at, step)
       break
+    case 'trades_page': {
+      const repair = state.repairs.get(event.symbol)
+      if (repair !== undefined) takePage(repair, event, step)
+      break
+    }
     case 'dialing':
       state.sessionOf.set(event.connection, event.session)
       advanceSession(state, event.connection, event, step)
@@ -87,7 +95,7 @@ export const trackKey = (feed: string, symbol: string): string => `${feed}:${sym
 function advanceSession(
   state: CorridorState,
   connection: number,
-  event: Exclude<CorridorEvent, { kind: 'tick' | 'started' | 'stopped' | 'symbol_details' }>,
+  event: Exclude<CorridorEvent, { kind: 'tick' | 'started' | 'stopped' | 'symbol_details' | 'trades_page' }>,
   step: Step,
 ): void {
   const session = state.sessions.get(state.sessionOf.get(connection) ?? '')
@@ -114,6 +122,10 @@ function onTick(state: CorridorState, event: Extract<CorridorEvent, { kind: 'tic
   }
   for (const session of state.sessions.values()) advanceOne(session, event, run, step)
   for (const session of state.sessions.values()) if (session.feed === 'v1') auditV1(state, session, event.at, run, step)
+  for (const [symbol, repair] of state.repairs) {
+    const tracks = run.feeds.flatMap((feed) => state.tracks.get(trackKey(feed, symbol)) ?? [])
+    repairWhenDue(repair, tracks, event.at, step)
+  }
 }
 
 /** Where v1 and the new API differ, the venue is asked for its book; v1 is given up only when that bears the new API out. */
@@ -141,6 +153,9 @@ function onStarted(state: CorridorState, run: RunSettings, at: Instant, step: St
   state.lastTickNs = null
   state.sessions.clear()
   state.sessionOf.clear()
+  for (const repair of state.repairs.values()) interruptRepair(repair)
+  for (const symbol of [...state.repairs.keys()]) if (!run.symbols.includes(symbol)) state.repairs.delete(symbol)
+  for (const symbol of run.symbols) if (!state.repairs.has(symbol)) state.repairs.set(symbol, newTradeRepair())
   for (const feed of run.feeds) {
     if (feed === 'v1') {
       for (const symbol of run.symbols) {
@@ -187,7 +202,7 @@ function onSymbolDetails(state: CorridorState, body: string, at: Instant, step: 
     step.records.push({ kind: 'instrument', instrument, receivedTimeNs: at.wallNs })
   } catch (error) {
     if (!(error instanceof VenueProtocolError)) throw error
-    step.observations.push({ kind: 'unreadable_details', reason: error.message })
+    step.observations.push({ kind: 'unreadable_reply', what: 'details', reason: error.message })
   }
 }
 

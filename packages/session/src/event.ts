@@ -35,6 +35,7 @@ export type CorridorEvent =
       payload: Uint8Array
     }>
   | Readonly<{ kind: 'symbol_details'; at: Instant; body: string }>
+  | Readonly<{ kind: 'trades_page'; at: Instant; symbol: string; status: number | null; body: string }>
 
 /** How often a `tick` is written: the grain of every timer below. */
 export const TICK_MS = 250

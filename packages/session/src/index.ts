@@ -10,5 +10,14 @@ export {
   trackKey,
 } from './corridor.ts'
 export { type CorridorEvent, type Instant, type Refusal, type RunSettings, TICK_MS } from './event.ts'
-export { ANOMALIES, type Anomaly, type Observation, type Order, type Step } from './step.ts'
+export {
+  ANOMALIES,
+  type Anomaly,
+  type Observation,
+  type Order,
+  type RestOrder,
+  type SocketOrder,
+  type Step,
+} from './step.ts'
 export type { Epoch, OpenGap, Track } from './track.ts'
+export type { ReadFrom } from './trade-repair.ts'

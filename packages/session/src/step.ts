@@ -1,10 +1,15 @@
 import type { Feed, GapCause, MarketRecord } from '@booktape/market'
+import type { ReadFrom } from './trade-repair.ts'
 
-/** What goes back up the corridor to the sockets. */
-export type Order =
+/** What goes back up the corridor: to the sockets, and to REST. */
+export type Order = SocketOrder | RestOrder
+
+export type SocketOrder =
   | Readonly<{ kind: 'dial'; session: string; feed: Feed; url: string }>
   | Readonly<{ kind: 'hang_up'; connection: number }>
   | Readonly<{ kind: 'send'; connection: number; text: string }>
+
+export type RestOrder = Readonly<{ kind: 'fetch_trades'; symbol: string; from: ReadFrom }>
 
 /** Odd but harmless: counted, never an error. */
 export const ANOMALIES = [
@@ -32,7 +37,7 @@ export type Observation =
   | Readonly<{ kind: 'parked'; feed: Feed; symbol: string; reason: string; retryInMs: number }>
   | Readonly<{ kind: 'unrecorded'; feed: Feed; message: string }> // quarantine is full for this minute
   | Readonly<{ kind: 'rate_limits'; text: string }>
-  | Readonly<{ kind: 'unreadable_details'; reason: string }>
+  | Readonly<{ kind: 'unreadable_reply'; what: 'details' | 'trades'; reason: string }>
 
 /** What one entry led to, gathered while it is taken. */
 export type Step = { records: MarketRecord[]; orders: Order[]; observations: Observation[] }

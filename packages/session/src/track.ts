@@ -40,6 +40,7 @@ export type Track = {
   lastUpdateId: bigint | null // the last id that is proven, in this epoch or the one before
   lastTradeId: bigint | null
   gaps: { book: OpenGap | null; trades: OpenGap | null }
+  unfilled: OpenGap[] // closed gaps of trades that REST may still fill
   gapCount: number
   top: TopOfBook
   crossedMessages: number // running, since the book was last uncrossed
@@ -72,6 +73,7 @@ export function newTrack(symbol: string, feed: Feed): Track {
     lastUpdateId: null,
     lastTradeId: null,
     gaps: { book: null, trades: null },
+    unfilled: [],
     gapCount: 0,
     top: NO_TOP,
     crossedMessages: 0,
@@ -194,11 +196,11 @@ export function closeTradesGap(track: Track, at: Instant, step: Step): void {
   const gap = track.gaps.trades
   if (gap === null) return
   track.gaps.trades = null
+  track.unfilled.push(gap)
   step.records.push({
     kind: 'gap_closed',
     gapId: gap.gapId,
     toId: null,
-    state: 'closed',
     receivedTimeNs: later(at.wallNs, gap.startedNs),
   })
 }
@@ -293,7 +295,6 @@ function closeBookGap(track: Track, updateId: bigint, at: Instant, step: Step): 
     kind: 'gap_closed',
     gapId: gap.gapId,
     toId: updateId,
-    state: 'closed',
     receivedTimeNs: later(at.wallNs, gap.startedNs),
   })
 }

@@ -63,6 +63,7 @@ export function advanceV1(session: V1Session, event: CorridorEvent, run: RunSett
     case 'started':
     case 'stopped':
     case 'symbol_details':
+    case 'trades_page':
       return
   }
 }

@@ -65,6 +65,7 @@ export function advanceWs(session: WsSession, event: CorridorEvent, run: RunSett
     case 'started':
     case 'stopped':
     case 'symbol_details':
+    case 'trades_page':
       return
   }
 }

@@ -63,10 +63,10 @@ test('of two ends of one thing the first counts, as it would in two batches', ()
   const rows = rowsFrom(
     { kind: 'session_closed', sessionId: SESSION, code: 1000, reason: 'first', receivedTimeNs: AT },
     { kind: 'epoch_ended', epochId: EPOCH, lastUpdateId: 7n, reason: 'first', receivedTimeNs: AT },
-    { kind: 'gap_closed', gapId, toId: 7n, state: 'closed', receivedTimeNs: AT },
+    { kind: 'gap_closed', gapId, toId: 7n, receivedTimeNs: AT },
     { kind: 'session_closed', sessionId: SESSION, code: 1006, reason: 'second', receivedTimeNs: AT },
     { kind: 'epoch_ended', epochId: EPOCH, lastUpdateId: 8n, reason: 'second', receivedTimeNs: AT },
-    { kind: 'gap_closed', gapId, toId: 8n, state: 'filled', receivedTimeNs: AT },
+    { kind: 'gap_closed', gapId, toId: 8n, receivedTimeNs: AT },
   )
   assert.deepEqual(rows.closed_sessions.close_code, ['1000'])
   assert.deepEqual(rows.ended_epochs.last_update_id, ['7'])

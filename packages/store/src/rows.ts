@@ -38,6 +38,7 @@ export function rowsOf(records: readonly MarketRecord[], origin: BatchOrigin): R
     else if (record.kind === 'session_closed' && !isFirstEnd(record.sessionId)) continue
     else if (record.kind === 'epoch_ended' && !isFirstEnd(record.epochId)) continue
     else if (record.kind === 'gap_closed' && !isFirstEnd(record.gapId)) continue
+    else if (record.kind === 'gap_settled' && !isFirstEnd(`${record.gapId} settled`)) continue
     else addRecord(rows, record, origin)
   }
   for (const trade of trades.sort(byTradeKey)) addTrade(rows, trade, origin)
@@ -119,8 +120,9 @@ function addRecord(rows: Rows, record: Exclude<MarketRecord, TradeRecord>, origi
         gap_id: record.gapId,
         to_id: optionalId(record.toId),
         ended_at: timestampText(record.receivedTimeNs),
-        state: record.state,
       })
+    case 'gap_settled':
+      return addRow(rows.settled_gaps, { gap_id: record.gapId, state: record.state })
     case 'gap_withdrawn':
       return addRow(rows.withdrawn_gaps, { gap_id: record.gapId })
     case 'instrument':

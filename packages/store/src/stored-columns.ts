@@ -122,7 +122,8 @@ export const CHANGED_COLUMNS = {
   broken_trades: { symbol: 'text', trade_id: 'bigint' },
   closed_sessions: { session_id: 'uuid', closed_at: 'timestamptz', close_code: 'integer', close_reason: 'text' },
   ended_epochs: { epoch_id: 'uuid', ended_at: 'timestamptz', last_update_id: 'bigint', end_reason: 'text' },
-  closed_gaps: { gap_id: 'uuid', to_id: 'bigint', ended_at: 'timestamptz', state: 'text' },
+  closed_gaps: { gap_id: 'uuid', to_id: 'bigint', ended_at: 'timestamptz' },
+  settled_gaps: { gap_id: 'uuid', state: 'text' },
   withdrawn_gaps: { gap_id: 'uuid' },
 } as const satisfies Record<string, Record<string, ColumnType>>
 
@@ -195,8 +196,10 @@ export const CHANGES: Readonly<Record<Change, string>> = {
   ended_epochs: `update booktape.epochs e set ended_at = given.ended_at, last_update_id = given.last_update_id,
     end_reason = given.end_reason from ${given(CHANGED_COLUMNS.ended_epochs)}
     where e.epoch_id = given.epoch_id and e.ended_at is null`,
-  closed_gaps: `update booktape.gaps g set to_id = given.to_id, ended_at = given.ended_at, state = given.state
+  closed_gaps: `update booktape.gaps g set to_id = given.to_id, ended_at = given.ended_at, state = 'closed'
     from ${given(CHANGED_COLUMNS.closed_gaps)} where g.gap_id = given.gap_id and g.ended_at is null`,
+  settled_gaps: `update booktape.gaps g set state = given.state from ${given(CHANGED_COLUMNS.settled_gaps)}
+    where g.gap_id = given.gap_id and g.state = 'closed'`,
   withdrawn_gaps: `delete from booktape.gaps g using ${given(CHANGED_COLUMNS.withdrawn_gaps)} where g.gap_id = given.gap_id`,
 }
 

@@ -350,8 +350,10 @@ const ENDS: readonly MarketRecord[] = [
   { kind: 'session_closed', sessionId: SESSION, code: null, reason: 'again', receivedTimeNs: LATER + 1_000n },
   { kind: 'epoch_ended', epochId: EPOCH, lastUpdateId: 8n, reason: 'disconnect', receivedTimeNs: LATER },
   { kind: 'epoch_ended', epochId: EPOCH, lastUpdateId: 9n, reason: 'again', receivedTimeNs: LATER + 1_000n },
-  { kind: 'gap_closed', gapId: GAP, toId: 12n, state: 'filled', receivedTimeNs: LATER },
-  { kind: 'gap_closed', gapId: GAP, toId: 13n, state: 'unfillable', receivedTimeNs: LATER + 1_000n },
+  { kind: 'gap_closed', gapId: GAP, toId: 12n, receivedTimeNs: LATER },
+  { kind: 'gap_closed', gapId: GAP, toId: 13n, receivedTimeNs: LATER + 1_000n },
+  { kind: 'gap_settled', gapId: GAP, state: 'filled', receivedTimeNs: LATER },
+  { kind: 'gap_settled', gapId: GAP, state: 'unfillable', receivedTimeNs: LATER + 1_000n },
 ]
 const BEGINNINGS = RECORDS.map(([record]) => record)
 

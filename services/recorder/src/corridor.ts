@@ -21,7 +21,7 @@ export class Corridor {
   readonly #journal: Journal
   readonly #clock: Clock
   readonly #scribe: Scribe
-  readonly #observer: Observer
+  readonly #observer: Pick<Observer, 'observe' | 'journalSynced'>
   readonly #obey: (orders: readonly Order[]) => void
   readonly #state: CorridorState
   #position: number
@@ -31,7 +31,7 @@ export class Corridor {
     clock: Clock
     live: Checkpoint // the state at the end of the journal
     scribe: Scribe
-    observer: Observer
+    observer: Pick<Observer, 'observe' | 'journalSynced'>
     obey: (orders: readonly Order[]) => void
     onCheckpointFailure: (error: unknown) => void
   }) {

@@ -17,6 +17,7 @@ export const ENTRY_KINDS = {
   textFrame: 8,
   binaryFrame: 9,
   symbolDetails: 10,
+  tradesPage: 11,
 } as const
 
 const NOTHING = new Uint8Array(0)
@@ -46,6 +47,10 @@ export function writeEntry(event: CorridorEvent): NewEntry {
     }
     case 'symbol_details':
       return { ...compose(event, ENTRY_KINDS.symbolDetails, null), payload: new TextEncoder().encode(event.body) }
+    case 'trades_page': {
+      const { symbol, status, body } = event
+      return compose(event, ENTRY_KINDS.tradesPage, { symbol, status, body })
+    }
   }
 }
 
@@ -80,6 +85,8 @@ export function readEntry(entry: Entry): CorridorEvent | null {
     }
     case ENTRY_KINDS.symbolDetails:
       return { kind: 'symbol_details', at, body: new TextDecoder().decode(payload) }
+    case ENTRY_KINDS.tradesPage:
+      return { kind: 'trades_page', at, ...(fields(payload) as Fields<'trades_page', 'symbol' | 'status' | 'body'>) }
     default:
       return null
   }

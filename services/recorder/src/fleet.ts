@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import type { Clock } from '@booktape/runtime'
-import type { CorridorEvent, Instant, Order } from '@booktape/session'
-import { type Budget, openSocket, type Refusal, type Socket } from '@booktape/transport'
+import type { CorridorEvent, Instant, SocketOrder } from '@booktape/session'
+import type { Budget, Refusal, Socket, SocketOptions } from '@booktape/transport'
 
 type NewEvent = CorridorEvent extends infer E ? (E extends CorridorEvent ? Omit<E, 'at'> : never) : never
 
@@ -12,6 +11,8 @@ type NewEvent = CorridorEvent extends infer E ? (E extends CorridorEvent ? Omit<
 export class Fleet {
   readonly #clock: Clock
   readonly #budget: Pick<Budget, 'acquire' | 'waiting'>
+  readonly #openSocket: (options: SocketOptions) => Socket
+  readonly #newSessionId: () => string
   readonly #note: (event: CorridorEvent) => void
   readonly #onRefusedSend: (connection: number) => void
   readonly #sockets = new Map<number, Socket>()
@@ -23,16 +24,20 @@ export class Fleet {
   constructor(parts: {
     clock: Clock
     budget: Pick<Budget, 'acquire' | 'waiting'>
+    openSocket: (options: SocketOptions) => Socket
+    newSessionId: () => string // a UUID, never given twice
     note: (event: CorridorEvent) => void
     onRefusedSend: (connection: number) => void
   }) {
     this.#clock = parts.clock
     this.#budget = parts.budget
+    this.#openSocket = parts.openSocket
+    this.#newSessionId = parts.newSessionId
     this.#note = parts.note
     this.#onRefusedSend = parts.onRefusedSend
   }
 
-  obey(orders: readonly Order[]): void {
+  obey(orders: readonly SocketOrder[]): void {
     for (const order of orders) {
       switch (order.kind) {
         case 'dial':
@@ -85,7 +90,7 @@ export class Fleet {
     if (!this.#stopping.signal.aborted) this.#note({ ...event, at: this.#now() })
   }
 
-  async #dial({ session, url }: Extract<Order, { kind: 'dial' }>): Promise<void> {
+  async #dial({ session, url }: Extract<SocketOrder, { kind: 'dial' }>): Promise<void> {
     const { signal } = this.#stopping
     if (this.#dialing.has(session)) return
     this.#dialing.add(session)
@@ -99,8 +104,8 @@ export class Fleet {
     }
     const connection = ++this.#lastConnection
     let messageSeq = 0
-    this.#write({ kind: 'dialing', connection, session, sessionId: randomUUID(), url })
-    const socket = openSocket({
+    this.#write({ kind: 'dialing', connection, session, sessionId: this.#newSessionId(), url })
+    const socket = this.#openSocket({
       url,
       clock: this.#clock,
       events: {
@@ -121,7 +126,7 @@ export class Fleet {
     if (this.#isPaused) socket.pause()
   }
 
-  #send({ connection, text }: Extract<Order, { kind: 'send' }>): void {
+  #send({ connection, text }: Extract<SocketOrder, { kind: 'send' }>): void {
     const socket = this.#sockets.get(connection)
     if (socket === undefined || socket.send(text)) return
     // A request that cannot leave would be waited for in vain; the connection is of no use.

@@ -34,7 +34,10 @@ export class Observer {
           break
         }
         case 'gap_closed':
-          this.#log.info({ gapId: record.gapId, toId: text(record.toId), state: record.state }, 'a gap closed')
+          this.#log.info({ gapId: record.gapId, toId: text(record.toId) }, 'a gap closed')
+          break
+        case 'gap_settled':
+          this.#log.info({ gapId: record.gapId, state: record.state }, 'a gap of trades was read again from REST')
           break
         case 'gap_withdrawn':
           this.#log.info({ gapId: record.gapId }, 'a gap proved empty: the id did not move')
@@ -114,8 +117,8 @@ export class Observer {
       case 'rate_limits':
         this.#log.info({ limits: seen.text }, 'what the venue counts of us')
         return
-      case 'unreadable_details':
-        this.#log.warn({ reason: seen.reason }, 'symbol details could not be read')
+      case 'unreadable_reply':
+        this.#log.warn({ what: seen.what, reason: seen.reason }, 'a reply of REST could not be read')
         return
     }
   }

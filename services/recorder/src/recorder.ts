@@ -3,7 +3,7 @@ import { Journal, type JournalError } from '@booktape/journal'
 import { type Clock, createAdminServer, createMetrics, type Logger } from '@booktape/runtime'
 import { type RunSettings, TICK_MS } from '@booktape/session'
 import { openDatabase, Writer } from '@booktape/store'
-import { createRestClient, createVenueBudgets } from '@booktape/transport'
+import { createRestClient, createVenueBudgets, openSocket } from '@booktape/transport'
 import { fastForward, loadCheckpoint } from './checkpoint.ts'
 import type { RecorderConfig } from './config.ts'
 import { makeContact } from './contact.ts'
@@ -15,6 +15,7 @@ import { missingForReady } from './readiness.ts'
 import { LostEntriesError, Scribe } from './scribe.ts'
 import { symbolsOfShard } from './shard.ts'
 import { statusPage } from './status-page.ts'
+import { fetchTrades } from './trade-pages.ts'
 
 /** One batch at a time, and a spare for the daily work. */
 const DATABASE_CONNECTIONS = 3
@@ -75,7 +76,9 @@ async function recordOnJournal(parts: RecorderParts): Promise<void> {
     )
   }
   const database = openDatabase(parts.databaseUrl, { applicationName: 'booktape recorder', max: DATABASE_CONNECTIONS })
+  const now = () => ({ wallNs: clock.wallNs(), monoNs: clock.monoNs() })
   const ending = new AbortController()
+  const asking = AbortSignal.any([stopping, ending.signal]) // for what is of no use to a recorder that stops
   const admin = createAdminServer({
     routes: {
       '/livez': async () => plain(200, 'alive'),
@@ -133,9 +136,12 @@ async function recordOnJournal(parts: RecorderParts): Promise<void> {
     },
   })
   const budgets = createVenueBudgets({ dialsPerMinute: config.dialsPerMinute, clock })
+  const rest = createRestClient({ baseUrl: config.restUrl, budget: budgets.rest, clock, random: Math.random })
   const fleet = new Fleet({
     clock,
     budget: budgets.dials,
+    openSocket,
+    newSessionId: randomUUID,
     note: (event) => corridor.note(event),
     onRefusedSend: (connection) => log.warn({ connection }, 'a request could not leave: the connection is closed'),
   })
@@ -145,13 +151,16 @@ async function recordOnJournal(parts: RecorderParts): Promise<void> {
     live,
     scribe,
     observer,
-    obey: (orders) => fleet.obey(orders),
+    obey: (orders) => {
+      for (const order of orders) {
+        if (order.kind !== 'fetch_trades') fleet.obey([order])
+        else void fetchTrades(order, rest, (page) => corridor.note({ kind: 'trades_page', at: now(), ...page }), asking)
+      }
+    },
     onCheckpointFailure: (error) =>
       log.warn({ error }, 'a checkpoint could not be written: the next start replays more'),
   })
-  const rest = createRestClient({ baseUrl: config.restUrl, budget: budgets.rest, clock, random: Math.random })
 
-  const now = () => ({ wallNs: clock.wallNs(), monoNs: clock.monoNs() })
   const startedNs = clock.monoNs()
   const look = (): string =>
     statusPage({
@@ -185,7 +194,7 @@ async function recordOnJournal(parts: RecorderParts): Promise<void> {
       timers.push(setInterval(tick, TICK_MS))
       timers.push(setInterval(() => void housekeep(), HOUSEKEEPING_INTERVAL_MS))
       const note = (body: string): void => corridor.note({ kind: 'symbol_details', at: now(), body })
-      work.push(refreshInstruments(symbols, { rest, clock, log, note }, AbortSignal.any([stopping, ending.signal])))
+      work.push(refreshInstruments(symbols, { rest, clock, log, note }, asking))
       log.info({ symbols, feeds: config.feeds, line: config.line, http: address.url }, 'recording')
       parts.onStarted?.({ httpUrl: address.url, symbols, corridor, scribe })
       await Promise.race([untilAborted(stopping), failure.promise])
