@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { checkpointName } from './checkpoints.ts'
 import { nodeDisk } from './disk.ts'
-import type { Journal } from './journal.ts'
 import { diskWith, openJournal, temporaryDirectory, writeEntries } from './journal.fixture.ts'
+import type { Journal } from './journal.ts'
 import { segmentName } from './segment-header.ts'
 
 const textBytes = (text: string): Uint8Array => new TextEncoder().encode(text)

@@ -92,7 +92,15 @@ export class Checkpoints {
   }
 
   async removeBefore(position: number): Promise<void> {
-    for (const old of [...this.#bytesByPosition.keys()].filter((candidate) => candidate < position)) {
+    await this.#removeAll((candidate) => candidate < position)
+  }
+
+  async removeAfter(position: number): Promise<void> {
+    await this.#removeAll((candidate) => candidate > position)
+  }
+
+  async #removeAll(isUnwanted: (position: number) => boolean): Promise<void> {
+    for (const old of [...this.#bytesByPosition.keys()].filter(isUnwanted)) {
       await removeIfThere(this.#disk, join(this.#directory, checkpointName(old)))
       this.#bytes -= this.#bytesByPosition.get(old) ?? 0
       this.#bytesByPosition.delete(old)

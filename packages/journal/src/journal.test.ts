@@ -3,7 +3,6 @@ import { readdir } from 'node:fs/promises'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Entry } from './entry.ts'
-import { Journal } from './journal.ts'
 import {
   diskWith,
   entryOf,
@@ -15,6 +14,7 @@ import {
   texts,
   writeEntries,
 } from './journal.fixture.ts'
+import { Journal } from './journal.ts'
 import { READ_BATCH_BYTES } from './limits.ts'
 import { HEADER_BYTES } from './segment-header.ts'
 

@@ -207,6 +207,14 @@ export class Journal {
   }
 
   /**
+   * Deletes the checkpoints after a position: they were made from entries that, it turned out, cannot be read again, and a replay
+   * must not skip over that.
+   */
+  async forgetCheckpointsAfter(position: number): Promise<void> {
+    await this.#checkpoints.removeAfter(position)
+  }
+
+  /**
    * Deletes the oldest segments: those whose entries are all written on (`writtenUpTo`) and either older than the retention or,
    * near the limit, of any age. Never one that a replay still needs: a checkpoint must stand at or after its last entry, and at
    * or before `writtenUpTo`. Checkpoints that no kept segment follows go too.

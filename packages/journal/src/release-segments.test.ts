@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
-import type { Journal, JournalOptions } from './journal.ts'
 import { expectedTexts, openJournal, readAll, temporaryDirectory, texts, writeEntries } from './journal.fixture.ts'
+import type { Journal, JournalOptions } from './journal.ts'
 import { HEADER_BYTES } from './segment-header.ts'
 
 // Entry n has the wall time n s; segments hold 1-3, 4-6, 7-9, 10; the retention is 1 s.

@@ -104,6 +104,8 @@ export const GAP_CAUSES = [
   'refused', // the venue refused the symbol
   'restart', // this process ended without a stop
   'stopped', // this process was stopped
+  'journal_full', // nothing more could be written down
+  'journal_damaged', // what was written down could not be read again
   'divergence', // an audit found another book at the venue
 ] as const
 export type GapCause = (typeof GAP_CAUSES)[number]

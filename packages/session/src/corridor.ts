@@ -2,10 +2,10 @@ import { decodeSymbolDetails, v1Url, wsUrl } from '@booktape/gemini'
 import { type GapCause, type Instrument, VenueProtocolError } from '@booktape/market'
 import { crossAudit } from './audit.ts'
 import { msToNs } from './backoff.ts'
-import type { CorridorEvent, Instant, RunSettings } from './event.ts'
+import type { ConnectionEvent, CorridorEvent, Instant, RunSettings, SessionEvent } from './event.ts'
 import { emptyStep, type Step } from './step.ts'
 import { newSubscription } from './subscription.ts'
-import { newTrack, type Track } from './track.ts'
+import { loseBook, loseTrades, newTrack, type Track } from './track.ts'
 import { interruptRepair, newTradeRepair, repairWhenDue, type TradeRepair, takePage } from './trade-repair.ts'
 import { abandonV1, advanceV1, divergeV1, newV1Session, type V1Session } from './v1-session.ts'
 import { abandonWs, advanceWs, newWsSession, type WsSession } from './ws-session.ts'
@@ -24,11 +24,16 @@ export type CorridorState = {
   readonly instruments: Map<string, Instrument>
   readonly repairs: Map<string, TradeRepair> // by symbol
   lastTickNs: bigint | null // monotonic
+  isSuspended: boolean // the journal is full
+  forgottenSinceNs: bigint | null // what stood before this instant is not known, though it may have been recorded
   quarantine: { minuteNs: bigint; kept: number }
 }
 
+/** For a state whose forerunner is lost: nothing is proven before the first entry that is left. */
+export const FROM_FIRST_ENTRY = 0n
+
 /** Bump when the state changes its shape: a checkpoint of another version is not read. */
-export const STATE_VERSION = 3
+export const STATE_VERSION = 4
 
 /** Few enough that one lost connection hurts few symbols; twenty streams on one connection were seen to work. */
 export const SYMBOLS_PER_WS_CONNECTION = 20
@@ -37,7 +42,8 @@ export const STALL_MS = 2_000
 /** Hostile or changed messages must not fill the database: the rest stays in the journal and is counted. */
 export const MAX_QUARANTINE_PER_MINUTE = 120
 
-export function newCorridorState(): CorridorState {
+/** `forgottenSinceNs`: a state before this one is lost; null for the beginning of everything. */
+export function newCorridorState(forgottenSinceNs: bigint | null = null): CorridorState {
   return {
     run: null,
     sessions: new Map(),
@@ -46,6 +52,8 @@ export function newCorridorState(): CorridorState {
     instruments: new Map(),
     repairs: new Map(),
     lastTickNs: null,
+    isSuspended: false,
+    forgottenSinceNs,
     quarantine: { minuteNs: 0n, kept: 0 },
   }
 }
@@ -53,12 +61,26 @@ export function newCorridorState(): CorridorState {
 /** Moves the state by one entry; returns what is to be stored, what is to be done and what is to be counted. */
 export function advance(state: CorridorState, event: CorridorEvent): Step {
   const step = emptyStep()
+  if (state.forgottenSinceNs === FROM_FIRST_ENTRY) state.forgottenSinceNs = event.at.wallNs
   switch (event.kind) {
     case 'started':
       onStarted(state, event.run, event.at, step)
       break
     case 'stopped':
       abandonAll(state, 'stopped', event.at, step)
+      state.sessions.clear()
+      break
+    case 'suspended':
+      abandonAll(state, 'journal_full', event.at, step)
+      state.isSuspended = true
+      break
+    case 'resumed':
+      state.isSuspended = false
+      state.lastTickNs = null
+      break
+    case 'damaged':
+      abandonAll(state, 'journal_damaged', event.at, step)
+      state.forgottenSinceNs ??= event.at.wallNs
       break
     case 'tick':
       onTick(state, event, step)
@@ -92,12 +114,7 @@ export function advance(state: CorridorState, event: CorridorEvent): Step {
 
 export const trackKey = (feed: string, symbol: string): string => `${feed}:${symbol}`
 
-function advanceSession(
-  state: CorridorState,
-  connection: number,
-  event: Exclude<CorridorEvent, { kind: 'tick' | 'started' | 'stopped' | 'symbol_details' | 'trades_page' }>,
-  step: Step,
-): void {
+function advanceSession(state: CorridorState, connection: number, event: ConnectionEvent, step: Step): void {
   const session = state.sessions.get(state.sessionOf.get(connection) ?? '')
   if (session === undefined || state.run === null) return // a connection that was given up
   const { link } = session
@@ -105,7 +122,7 @@ function advanceSession(
   advanceOne(session, event, state.run, step)
 }
 
-function advanceOne(session: Session, event: CorridorEvent, run: RunSettings, step: Step): void {
+function advanceOne(session: Session, event: SessionEvent, run: RunSettings, step: Step): void {
   if (session.feed === 'v1') advanceV1(session, event, run, step)
   else advanceWs(session, event, run, step)
 }
@@ -113,7 +130,7 @@ function advanceOne(session: Session, event: CorridorEvent, run: RunSettings, st
 function onTick(state: CorridorState, event: Extract<CorridorEvent, { kind: 'tick' }>, step: Step): void {
   const { run, lastTickNs } = state
   state.lastTickNs = event.at.monoNs
-  if (run === null) return
+  if (run === null || state.isSuspended) return
   // After a stall the sockets may hold what came meanwhile: nobody is judged silent before it is read.
   if (lastTickNs !== null && event.at.monoNs - lastTickNs > msToNs(STALL_MS)) {
     for (const { link } of state.sessions.values()) {
@@ -151,8 +168,8 @@ function onStarted(state: CorridorState, run: RunSettings, at: Instant, step: St
   abandonAll(state, 'restart', at, step)
   state.run = run
   state.lastTickNs = null
+  state.isSuspended = false
   state.sessions.clear()
-  state.sessionOf.clear()
   for (const repair of state.repairs.values()) interruptRepair(repair)
   for (const symbol of [...state.repairs.keys()]) if (!run.symbols.includes(symbol)) state.repairs.delete(symbol)
   for (const symbol of run.symbols) if (!state.repairs.has(symbol)) state.repairs.set(symbol, newTradeRepair())
@@ -170,6 +187,19 @@ function onStarted(state: CorridorState, run: RunSettings, at: Instant, step: St
       const key = `ws#${i}`
       state.sessions.set(key, newWsSession(key, wsUrl(run.wsUrl), subscriptions))
     }
+  }
+  discloseForgotten(state, run, step)
+}
+
+/** What an older state knew is lost with it: all that may be said is that nothing is proven since. */
+function discloseForgotten(state: CorridorState, run: RunSettings, step: Step): void {
+  const sinceNs = state.forgottenSinceNs
+  if (sinceNs === null) return
+  state.forgottenSinceNs = null
+  for (const track of state.tracks.values()) {
+    if (track.epoch !== null) continue
+    loseBook(track, 'restart', sinceNs, run.runId, step)
+    if (track.feed === 'ws') loseTrades(track, 'restart', sinceNs, run.runId, step)
   }
 }
 
@@ -189,7 +219,6 @@ function abandonAll(state: CorridorState, cause: GapCause, at: Instant, step: St
     if (session.feed === 'v1') abandonV1(session, cause, at, run, step)
     else abandonWs(session, cause, at, run, step)
   }
-  state.sessions.clear()
   state.sessionOf.clear()
 }
 

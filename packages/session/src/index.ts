@@ -3,13 +3,21 @@ export { continuity } from './continuity.ts'
 export {
   advance,
   type CorridorState,
+  FROM_FIRST_ENTRY,
   newCorridorState,
   type Session,
   STATE_VERSION,
   SYMBOLS_PER_WS_CONNECTION,
   trackKey,
 } from './corridor.ts'
-export { type CorridorEvent, type Instant, type Refusal, type RunSettings, TICK_MS } from './event.ts'
+export {
+  type ConnectionEvent,
+  type CorridorEvent,
+  type Instant,
+  type Refusal,
+  type RunSettings,
+  TICK_MS,
+} from './event.ts'
 export {
   ANOMALIES,
   type Anomaly,

@@ -1,7 +1,7 @@
 import { decodeV1, type V1Message } from '@booktape/gemini'
 import { type BookUpdate, type GapCause, VenueProtocolError } from '@booktape/market'
 import { backoffMs, DIAL_BACKOFF, msToNs, PARK_BACKOFF, V1_SAME_SYMBOL_MS } from './backoff.ts'
-import type { CorridorEvent, Instant, Refusal, RunSettings } from './event.ts'
+import type { FrameEvent, Instant, Refusal, RunSettings, SessionEvent } from './event.ts'
 import * as links from './link.ts'
 import { quarantine } from './quarantine.ts'
 import type { Step } from './step.ts'
@@ -41,7 +41,7 @@ export function newV1Session(key: string, url: string, track: Track): V1Session 
   return { key, feed: 'v1', url, track, link: links.newLink(), expectedSequence: 0, lastDialsNs: [] }
 }
 
-export function advanceV1(session: V1Session, event: CorridorEvent, run: RunSettings, step: Step): void {
+export function advanceV1(session: V1Session, event: SessionEvent, run: RunSettings, step: Step): void {
   switch (event.kind) {
     case 'tick':
       return onTick(session, event.at, run, step)
@@ -60,11 +60,6 @@ export function advanceV1(session: V1Session, event: CorridorEvent, run: RunSett
       return onClosed(session, event.at, event.code, event.reason, run, step)
     case 'frame':
       return onFrame(session, event, run, step)
-    case 'started':
-    case 'stopped':
-    case 'symbol_details':
-    case 'trades_page':
-      return
   }
 }
 
@@ -145,12 +140,7 @@ function sameSymbolWaitMs(session: V1Session, at: Instant): number {
   return freeAtNs <= at.monoNs ? 0 : Number((freeAtNs - at.monoNs) / 1_000_000n)
 }
 
-function onFrame(
-  session: V1Session,
-  event: Extract<CorridorEvent, { kind: 'frame' }>,
-  run: RunSettings,
-  step: Step,
-): void {
+function onFrame(session: V1Session, event: FrameEvent, run: RunSettings, step: Step): void {
   const { link, track } = session
   if (link.phase !== 'open') return
   const place: MessagePlace = { at: event.at, sessionId: link.sessionId, messageSeq: event.messageSeq }
@@ -182,7 +172,7 @@ function onUpdate(
   session: V1Session,
   message: Extract<V1Message, { kind: 'update' }>,
   place: MessagePlace,
-  event: Extract<CorridorEvent, { kind: 'frame' }>,
+  event: FrameEvent,
   run: RunSettings,
   step: Step,
 ): void {
@@ -220,12 +210,7 @@ function onRefusal(session: V1Session, at: Instant, reason: string, run: RunSett
   step.observations.push({ kind: 'parked', feed: 'v1', symbol: session.track.symbol, reason, retryInMs })
 }
 
-function read(
-  session: V1Session,
-  event: Extract<CorridorEvent, { kind: 'frame' }>,
-  place: MessagePlace,
-  step: Step,
-): V1Message | null {
+function read(session: V1Session, event: FrameEvent, place: MessagePlace, step: Step): V1Message | null {
   try {
     if (event.isBinary) throw new VenueProtocolError('BINARY_FRAME', 'a binary frame on a text feed')
     return decodeV1(new TextDecoder().decode(event.payload))

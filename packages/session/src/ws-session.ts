@@ -1,7 +1,7 @@
 import { conninfoRequest, decodeWs, listSubscriptionsRequest, pingRequest, type WsMessage } from '@booktape/gemini'
 import { type GapCause, VenueProtocolError } from '@booktape/market'
 import { backoffMs, DIAL_BACKOFF, msToNs } from './backoff.ts'
-import type { CorridorEvent, Instant, Refusal, RunSettings } from './event.ts'
+import type { FrameEvent, Instant, Refusal, RunSettings, SessionEvent } from './event.ts'
 import * as links from './link.ts'
 import { quarantine } from './quarantine.ts'
 import type { Step } from './step.ts'
@@ -46,7 +46,7 @@ export function newWsSession(key: string, url: string, tracked: readonly subscri
   }
 }
 
-export function advanceWs(session: WsSession, event: CorridorEvent, run: RunSettings, step: Step): void {
+export function advanceWs(session: WsSession, event: SessionEvent, run: RunSettings, step: Step): void {
   switch (event.kind) {
     case 'tick':
       return onTick(session, event.at, run, step)
@@ -62,11 +62,6 @@ export function advanceWs(session: WsSession, event: CorridorEvent, run: RunSett
       return onEnded(session, 'disconnect', event.at, event.code, event.reason, run, step)
     case 'frame':
       return onFrame(session, event, run, step)
-    case 'started':
-    case 'stopped':
-    case 'symbol_details':
-    case 'trades_page':
-      return
   }
 }
 
@@ -154,12 +149,7 @@ function onEnded(
   session.link = links.backOff(at, attempt, attempt === 1 ? 0 : backoffMs(DIAL_BACKOFF, attempt - 1, session.key))
 }
 
-function onFrame(
-  session: WsSession,
-  event: Extract<CorridorEvent, { kind: 'frame' }>,
-  run: RunSettings,
-  step: Step,
-): void {
+function onFrame(session: WsSession, event: FrameEvent, run: RunSettings, step: Step): void {
   const { link } = session
   if (link.phase !== 'open') return
   const provenUntil = link.heard

@@ -62,9 +62,13 @@ export async function recordUntilStopped(
 /** A file or directory of ours that the system does not let us use: for the operator to mend. */
 function refusedBySystem(error: unknown, dataDir: string): ConfigError | null {
   if (!(error instanceof Error) || !('code' in error) || !('path' in error)) return null
+  if (!UNUSABLE.has(String(error.code))) return null
   const path = resolve(String(error.path))
   if (!path.startsWith(resolve(dataDir) + sep)) return null
   return new ConfigError([
     `BOOKTAPE_DATA_DIR ${dataDir} cannot be used: ${path} (${String(error.code)}). Make it a directory that this user may write, or name another one.`,
   ])
 }
+
+/** Not there what we need, or not ours to change; a full or broken disk is another matter. */
+const UNUSABLE: ReadonlySet<string> = new Set(['EACCES', 'EEXIST', 'EISDIR', 'ENOTDIR', 'EPERM', 'EROFS'])

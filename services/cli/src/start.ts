@@ -23,7 +23,8 @@ export async function start(options: { symbols: readonly string[]; live: boolean
       say: (sentence) => terminal.say(sentence),
       onDatabase: (url) => {
         terminal.say(`database      ${url}`)
-        terminal.say(`a query       select * from market.book_at('${options.symbols[0] ?? 'btcusd'}', now(), 5);`)
+        const [symbol = 'btcusd'] = config.symbols === 'all' ? [] : config.symbols
+        terminal.say(`a query       select * from market.book_at('${symbol}', now(), 5);`)
       },
       onStarted: ({ httpUrl, symbols, corridor, scribe }) => {
         terminal.say(`status page   ${httpUrl}/`)

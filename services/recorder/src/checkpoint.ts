@@ -1,7 +1,7 @@
 import { deserialize, serialize } from 'node:v8'
-import type { Journal } from '@booktape/journal'
-import { advance, type CorridorState, newCorridorState, STATE_VERSION } from '@booktape/session'
-import { readEntry } from './entries.ts'
+import type { Journal, JournalDamageError } from '@booktape/journal'
+import { advance, type CorridorState, FROM_FIRST_ENTRY, newCorridorState, STATE_VERSION } from '@booktape/session'
+import { replay } from './replay.ts'
 
 /** The state at a position of the journal: what a replay goes on from. */
 export type Checkpoint = Readonly<{ position: number; state: CorridorState }>
@@ -13,29 +13,41 @@ export async function saveCheckpoint(journal: Journal, position: number, state: 
 
 /**
  * The newest state at or before `position`; the empty state before the journal's first entry where there is none, or only ones
- * that an older version wrote.
+ * that an older version wrote. `isSuccessor`: another journal went before this one, and was lost.
  */
-export async function loadCheckpoint(journal: Journal, position: number): Promise<Checkpoint> {
+export async function loadCheckpoint(journal: Journal, position: number, isSuccessor = false): Promise<Checkpoint> {
   let before = position
   for (;;) {
     const found = await journal.newestCheckpoint(before)
-    if (found === null) return { position: journal.firstPosition - 1, state: newCorridorState() }
+    if (found === null) {
+      // From the first entry of all nothing is missing; later, an older state is lost, and its books with it.
+      const position = journal.firstPosition - 1
+      return { position, state: newCorridorState(position === 0 && !isSuccessor ? null : FROM_FIRST_ENTRY) }
+    }
     const content = deserialize(found.bytes) as { version: number; state: CorridorState }
     if (content.version === STATE_VERSION) return { position: found.position, state: content.state }
     before = found.position - 1
   }
 }
 
-/** Moves a checkpoint on to `to`, storing nothing: what it takes to stand at the end of the journal after a start. */
-export async function fastForward(journal: Journal, from: Checkpoint, to: number): Promise<Checkpoint> {
+/**
+ * Moves a checkpoint on to `to`, storing nothing: what it takes to stand at the end of the journal after a start. `damage`: the
+ * positions from which entries could not be read; the state has taken that in.
+ */
+export async function fastForward(
+  journal: Journal,
+  from: Checkpoint,
+  to: number,
+): Promise<Checkpoint & Readonly<{ damage: ReadonlySet<number> }>> {
   const { state } = from
   let { position } = from
-  for await (const entries of journal.read(position + 1, to)) {
-    for (const entry of entries) {
-      const event = readEntry(entry)
+  const damage = new Set<number>()
+  const remember = async ({ position: lost }: JournalDamageError): Promise<void> => void damage.add(lost)
+  for await (const entries of replay(journal, position + 1, to, remember)) {
+    for (const { position: reached, event } of entries) {
       if (event !== null) advance(state, event)
-      position = entry.position
+      position = reached
     }
   }
-  return { position, state }
+  return { position, state, damage }
 }

@@ -1,8 +1,8 @@
 import type { Entry, Journal } from '@booktape/journal'
 import type { Clock } from '@booktape/runtime'
-import { advance, type CorridorEvent, type CorridorState, type Order } from '@booktape/session'
+import { advance, type CorridorState, type Order } from '@booktape/session'
 import { type Checkpoint, saveCheckpoint } from './checkpoint.ts'
-import { readEntry, writeEntry } from './entries.ts'
+import { readEntry, type WrittenEvent, writeEntry } from './entries.ts'
 import type { Observer } from './observe.ts'
 import type { Scribe } from './scribe.ts'
 
@@ -59,7 +59,7 @@ export class Corridor {
   }
 
   /** Writes down what happened. It takes effect when it is on disk. */
-  note(event: CorridorEvent): void {
+  note(event: WrittenEvent): void {
     this.#journal.append(writeEntry(event))
   }
 

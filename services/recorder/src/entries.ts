@@ -18,16 +18,25 @@ export const ENTRY_KINDS = {
   binaryFrame: 9,
   symbolDetails: 10,
   tradesPage: 11,
+  suspended: 12,
+  resumed: 13,
 } as const
+
+/** What happens is written down; that something cannot be read is found out only by reading. */
+export type WrittenEvent = Exclude<CorridorEvent, { kind: 'damaged' }>
 
 const NOTHING = new Uint8Array(0)
 
-export function writeEntry(event: CorridorEvent): NewEntry {
+export function writeEntry(event: WrittenEvent): NewEntry {
   switch (event.kind) {
     case 'started':
       return compose(event, ENTRY_KINDS.started, { run: event.run })
     case 'stopped':
       return compose(event, ENTRY_KINDS.stopped, null)
+    case 'suspended':
+      return compose(event, ENTRY_KINDS.suspended, null)
+    case 'resumed':
+      return compose(event, ENTRY_KINDS.resumed, null)
     case 'tick':
       return compose(event, ENTRY_KINDS.tick, null)
     case 'dialing': {
@@ -63,6 +72,10 @@ export function readEntry(entry: Entry): CorridorEvent | null {
       return { kind: 'started', at, ...(fields(payload) as Fields<'started', 'run'>) }
     case ENTRY_KINDS.stopped:
       return { kind: 'stopped', at }
+    case ENTRY_KINDS.suspended:
+      return { kind: 'suspended', at }
+    case ENTRY_KINDS.resumed:
+      return { kind: 'resumed', at }
     case ENTRY_KINDS.tick:
       return { kind: 'tick', at }
     case ENTRY_KINDS.dialing:
@@ -92,7 +105,7 @@ export function readEntry(entry: Entry): CorridorEvent | null {
   }
 }
 
-function compose(event: CorridorEvent, kind: number, content: object | null, connection = 0): NewEntry {
+function compose(event: WrittenEvent, kind: number, content: object | null, connection = 0): NewEntry {
   const { wallNs, monoNs } = event.at
   const payload = content === null ? NOTHING : new TextEncoder().encode(JSON.stringify(content))
   return { kind, wallNs, monoNs, connection, messageSeq: 0, payload }

@@ -1,8 +1,8 @@
 import type { Clock } from '@booktape/runtime'
-import type { CorridorEvent, Instant, SocketOrder } from '@booktape/session'
+import type { ConnectionEvent, Instant, SocketOrder } from '@booktape/session'
 import type { Budget, Refusal, Socket, SocketOptions } from '@booktape/transport'
 
-type NewEvent = CorridorEvent extends infer E ? (E extends CorridorEvent ? Omit<E, 'at'> : never) : never
+type NewEvent = ConnectionEvent extends infer E ? (E extends ConnectionEvent ? Omit<E, 'at'> : never) : never
 
 /**
  * The sockets: obeys orders, writes down what happens, has no opinion. Numbers its connections from 1 in each run and counts
@@ -13,20 +13,21 @@ export class Fleet {
   readonly #budget: Pick<Budget, 'acquire' | 'waiting'>
   readonly #openSocket: (options: SocketOptions) => Socket
   readonly #newSessionId: () => string
-  readonly #note: (event: CorridorEvent) => void
+  readonly #note: (event: ConnectionEvent) => void
   readonly #onRefusedSend: (connection: number) => void
   readonly #sockets = new Map<number, Socket>()
   readonly #dialing = new Set<string>()
   readonly #stopping = new AbortController()
   #lastConnection = 0
   #isPaused = false
+  #isHeld = false
 
   constructor(parts: {
     clock: Clock
     budget: Pick<Budget, 'acquire' | 'waiting'>
     openSocket: (options: SocketOptions) => Socket
     newSessionId: () => string // a UUID, never given twice
-    note: (event: CorridorEvent) => void
+    note: (event: ConnectionEvent) => void
     onRefusedSend: (connection: number) => void
   }) {
     this.#clock = parts.clock
@@ -67,6 +68,17 @@ export class Fleet {
     for (const socket of this.#sockets.values()) socket.resume()
   }
 
+  /** Ends every connection without a word to the journal, which has none to spare, until `release`. */
+  hold(): void {
+    this.#isHeld = true
+    for (const socket of this.#sockets.values()) socket.terminate()
+    this.#sockets.clear()
+  }
+
+  release(): void {
+    this.#isHeld = false
+  }
+
   get connections(): number {
     return this.#sockets.size
   }
@@ -87,7 +99,7 @@ export class Fleet {
   }
 
   #write(event: NewEvent): void {
-    if (!this.#stopping.signal.aborted) this.#note({ ...event, at: this.#now() })
+    if (!this.#stopping.signal.aborted && !this.#isHeld) this.#note({ ...event, at: this.#now() })
   }
 
   async #dial({ session, url }: Extract<SocketOrder, { kind: 'dial' }>): Promise<void> {
@@ -102,6 +114,7 @@ export class Fleet {
     } finally {
       this.#dialing.delete(session)
     }
+    if (this.#isHeld) return // dialed again when time goes on
     const connection = ++this.#lastConnection
     let messageSeq = 0
     this.#write({ kind: 'dialing', connection, session, sessionId: this.#newSessionId(), url })
@@ -136,7 +149,7 @@ export class Fleet {
 }
 
 /** One sentence for logs and the ledger; the status decides how long to wait. */
-function describe(refusal: Refusal): Extract<CorridorEvent, { kind: 'refused' }>['refusal'] {
+function describe(refusal: Refusal): Extract<ConnectionEvent, { kind: 'refused' }>['refusal'] {
   switch (refusal.kind) {
     case 'http': {
       const { status, retryAfterMs, body } = refusal

@@ -12,7 +12,7 @@ import { Fleet } from './fleet.ts'
 import { listSymbols, refreshInstruments } from './instruments.ts'
 import { Observer } from './observe.ts'
 import { missingForReady } from './readiness.ts'
-import { LostEntriesError, Scribe } from './scribe.ts'
+import { DamageFoundError, LostEntriesError, Scribe } from './scribe.ts'
 import { symbolsOfShard } from './shard.ts'
 import { statusPage } from './status-page.ts'
 import { fetchTrades } from './trade-pages.ts'
@@ -21,6 +21,7 @@ import { fetchTrades } from './trade-pages.ts'
 const DATABASE_CONNECTIONS = 3
 /** How long a stop waits for Postgres to take the rest; the journal keeps what it does not take. */
 const DRAIN_DEADLINE_MS = 18_000
+const FULL = 'the journal is full: nothing is recorded until the database has caught up (BOOKTAPE_JOURNAL_LIMIT)'
 /** Written segments are let go, and partitions made ahead, this often. */
 const HOUSEKEEPING_INTERVAL_MS = 600_000
 const HTML = 'text/html; charset=utf-8'
@@ -47,17 +48,21 @@ export type RecorderParts = Readonly<{
  * for what the operator must mend, with anything else for a fault of ours or of the disk.
  */
 export async function record(parts: RecorderParts): Promise<void> {
-  try {
-    await recordOnJournal(parts)
-  } catch (error) {
-    if (!(error instanceof LostEntriesError)) throw error
-    parts.log.error({ error }, 'the journal lost entries that were already stored')
-    await Journal.retire(parts.journalDirectory)
-    await recordOnJournal(parts)
+  let isSuccessor = false
+  for (;;) {
+    try {
+      return await recordOnJournal(parts, isSuccessor)
+    } catch (error) {
+      if (error instanceof LostEntriesError) {
+        await Journal.retire(parts.journalDirectory)
+        isSuccessor = true
+      } else if (!(error instanceof DamageFoundError)) throw error
+      parts.log.error({ error }, 'the journal does not give back what was written down: beginning anew')
+    }
   }
 }
 
-async function recordOnJournal(parts: RecorderParts): Promise<void> {
+async function recordOnJournal(parts: RecorderParts, isSuccessor: boolean): Promise<void> {
   const { config, clock, log, stopping } = parts
   const metrics = createMetrics({ version: parts.version })
   const observer = new Observer(metrics, log)
@@ -99,13 +104,14 @@ async function recordOnJournal(parts: RecorderParts): Promise<void> {
   const sinceCommitMs = (): number | null =>
     lastCommitNs === null ? null : Number((clock.monoNs() - lastCommitNs) / 1_000_000n)
 
-  const newest = await loadCheckpoint(journal, journal.syncedPosition)
+  const newest = await loadCheckpoint(journal, journal.syncedPosition, isSuccessor)
   const live = await fastForward(journal, newest, journal.syncedPosition)
   const writer = new Writer(database, { journalId: journal.journalId, line: config.line, shard: config.shard })
   const today = (): string => new Date(Number(clock.wallNs() / 1_000_000n)).toISOString().slice(0, 10)
   const scribe = new Scribe({
     journal,
-    livePosition: live.position,
+    live,
+    isSuccessor,
     writer: {
       readPosition: async () => {
         await makeContact(database, config.venue, today(), log)
@@ -186,12 +192,24 @@ async function recordOnJournal(parts: RecorderParts): Promise<void> {
     const symbols = symbolsOfShard(listed, config.shard, config.shards)
     if (!stopping.aborted) {
       corridor.note({ kind: 'started', at: now(), run: runSettings(config, symbols) })
-      const tick = (): void => {
-        if (journal.shouldPause || journal.isFull) fleet.pause()
+      let isFull = false
+      const tick = async (): Promise<void> => {
+        if (journal.isFull !== isFull) {
+          isFull = journal.isFull
+          if (isFull) fleet.hold()
+          else fleet.release()
+          corridor.note({ kind: isFull ? 'suspended' : 'resumed', at: now() })
+          log.error(
+            { journalBytes: journal.bytes, limit: config.journalLimitBytes },
+            isFull ? FULL : 'there is room in the journal again',
+          )
+        }
+        if (isFull) return await release() // what is left of the room is for saying so
+        if (journal.shouldPause) fleet.pause()
         else if (journal.shouldResume) fleet.resume()
         corridor.note({ kind: 'tick', at: now() })
       }
-      timers.push(setInterval(tick, TICK_MS))
+      timers.push(setInterval(() => void tick().catch((error: unknown) => failure.reject(error)), TICK_MS))
       timers.push(setInterval(() => void housekeep(), HOUSEKEEPING_INTERVAL_MS))
       const note = (body: string): void => corridor.note({ kind: 'symbol_details', at: now(), body })
       work.push(refreshInstruments(symbols, { rest, clock, log, note }, asking))
@@ -218,10 +236,14 @@ async function recordOnJournal(parts: RecorderParts): Promise<void> {
     await database.close()
   }
 
+  async function release(): Promise<void> {
+    const written = scribe.writtenPosition
+    if (written !== null) await journal.release(written, clock.wallNs())
+  }
+
   async function housekeep(): Promise<void> {
     try {
-      const written = scribe.writtenPosition
-      if (written !== null) await journal.release(written, clock.wallNs())
+      await release()
       await makeContact(database, config.venue, today(), log)
     } catch (error) {
       log.warn({ error }, 'housekeeping failed: tried again in ten minutes')

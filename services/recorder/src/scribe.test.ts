@@ -6,10 +6,10 @@ import { test } from 'node:test'
 import { Journal } from '@booktape/journal'
 import type { MarketRecord } from '@booktape/market'
 import { systemClock } from '@booktape/runtime'
-import { advance, type CorridorEvent, newCorridorState } from '@booktape/session'
+import { advance, newCorridorState } from '@booktape/session'
 import { type Batch, StoreError, type WriteResult } from '@booktape/store'
 import { saveCheckpoint } from './checkpoint.ts'
-import { readEntry, writeEntry } from './entries.ts'
+import { readEntry, type WrittenEvent, writeEntry } from './entries.ts'
 import { LostEntriesError, MAX_WAITING_RECORDS, Scribe } from './scribe.ts'
 
 test('records go to the database in the order of the journal, each once, while it answers', async (t) => {
@@ -81,13 +81,13 @@ const RUN = {
 } as const
 
 /** A session of v1, from its dial, and updates numbered `from` to `from + count - 1` of one change each. */
-function script(from: number, count: number): CorridorEvent[] {
+function script(from: number, count: number): WrittenEvent[] {
   const at = (i: number) => ({
     wallNs: 1_790_000_000_000_000_000n + BigInt(i) * 1_000_000n,
     monoNs: BigInt(i) * 1_000_000n,
   })
   const session = 'v1:btcusd'
-  const opening: CorridorEvent[] = [
+  const opening: WrittenEvent[] = [
     { kind: 'started', at: at(0), run: RUN },
     { kind: 'tick', at: at(0) },
     {
@@ -100,7 +100,7 @@ function script(from: number, count: number): CorridorEvent[] {
     },
     { kind: 'opened', at: at(0), connection: 1 },
   ]
-  const updates = Array.from({ length: count }, (_, n): CorridorEvent => {
+  const updates = Array.from({ length: count }, (_, n): WrittenEvent => {
     const i = from + n
     const reason = i === 0 ? 'initial' : 'place'
     const time = i === 0 ? '' : `"timestamp":1790000000,"timestampms":${1_790_000_000_000 + i},`
@@ -132,7 +132,7 @@ async function openDesk(t: Cleaner, options: { directory?: string; isAway?: bool
   const stopping = new AbortController()
   const scribe = new Scribe({
     journal,
-    livePosition: journal.syncedPosition,
+    live: { position: journal.syncedPosition, damage: new Set() },
     writer: {
       readPosition: async () => {
         if (database.isAway) throw new StoreError('AWAY', 'the database of this test is away')
@@ -181,7 +181,7 @@ async function openDesk(t: Cleaner, options: { directory?: string; isAway?: bool
     written,
     expected: () => expected,
     stored: () => database.batches.flatMap((batch) => batch.records),
-    note: (...events: CorridorEvent[]) => {
+    note: (...events: WrittenEvent[]) => {
       for (const event of events) journal.append(writeEntry(event))
     },
     until: async (condition: () => boolean) => {

@@ -1,10 +1,10 @@
-import type { Journal } from '@booktape/journal'
+import type { Journal, JournalDamageError } from '@booktape/journal'
 import { invariant, type MarketRecord } from '@booktape/market'
 import type { Clock } from '@booktape/runtime'
 import { advance } from '@booktape/session'
 import { type Batch, StoreError, type WriteResult } from '@booktape/store'
 import { loadCheckpoint } from './checkpoint.ts'
-import { readEntry } from './entries.ts'
+import { replay } from './replay.ts'
 
 /** Records that may wait in memory for the database. Past it the journal is the queue. */
 export const MAX_WAITING_RECORDS = 50_000
@@ -45,6 +45,20 @@ export class LostEntriesError extends Error {
   }
 }
 
+/**
+ * Entries that the live edge acted upon cannot be read again. Its state knows what storage never will, so both must begin anew,
+ * from the last checkpoint before the damage, and disclose it alike.
+ */
+export class DamageFoundError extends Error {
+  override name = 'DamageFoundError'
+
+  constructor(damage: JournalDamageError) {
+    super(`${damage.message}; the recorder begins anew from the checkpoint before, and the loss is a gap`, {
+      cause: damage,
+    })
+  }
+}
+
 type Waiting = { position: number; wallNs: bigint; records: readonly MarketRecord[] }
 
 /**
@@ -66,10 +80,13 @@ export class Scribe {
   #wake: (() => void) | null = null
   #isDraining = false
   #isReachable = true
+  readonly #knownDamage: ReadonlySet<number>
+  readonly #isSuccessor: boolean
 
   constructor(parts: {
     journal: Journal
-    livePosition: number
+    live: Readonly<{ position: number; damage: ReadonlySet<number> }> // where the live edge began
+    isSuccessor?: boolean // another journal went before this one, and was lost
     writer: BatchWriter
     clock: Clock
     events: ScribeEvents
@@ -78,7 +95,9 @@ export class Scribe {
     this.#writer = parts.writer
     this.#clock = parts.clock
     this.#events = parts.events
-    this.#offeredTo = parts.livePosition
+    this.#offeredTo = parts.live.position
+    this.#knownDamage = parts.live.damage
+    this.#isSuccessor = parts.isSuccessor ?? false
   }
 
   /** The last position whose records are in Postgres; null before Postgres was reached. */
@@ -143,20 +162,19 @@ export class Scribe {
 
   /** Makes the records after `written` again from the journal, and joins the live edge without losing an entry between. */
   async #catchUp(written: number, signal: AbortSignal): Promise<void> {
-    const checkpoint = await loadCheckpoint(this.#journal, written)
+    const checkpoint = await loadCheckpoint(this.#journal, written, this.#isSuccessor)
     const { state } = checkpoint
     let replayed = checkpoint.position
     let batch: Waiting[] = []
     let records = 0
     let target = this.#journal.syncedPosition
     while (!signal.aborted) {
-      for await (const entries of this.#journal.read(replayed + 1, target)) {
-        for (const entry of entries) {
-          const event = readEntry(entry)
+      for await (const entries of replay(this.#journal, replayed + 1, target, (damage) => this.#onDamage(damage))) {
+        for (const { position, wallNs, event } of entries) {
           const step = event === null ? null : advance(state, event)
-          replayed = entry.position
+          replayed = position
           if (replayed <= written) continue
-          batch.push({ position: replayed, wallNs: entry.wallNs, records: step?.records ?? [] })
+          batch.push({ position: replayed, wallNs, records: step?.records ?? [] })
           records += step?.records.length ?? 0
           if (records < MAX_BATCH_RECORDS && batch.length < MAX_BATCH_ENTRIES) continue
           await this.#write(batch, signal)
@@ -181,6 +199,13 @@ export class Scribe {
         this.#events.level(true)
       }
     }
+  }
+
+  /** Damage that the live edge passed over too is disclosed by both; what it does not know of, it must learn. */
+  async #onDamage(damage: JournalDamageError): Promise<void> {
+    if (this.#knownDamage.has(damage.position)) return
+    await this.#journal.forgetCheckpointsAfter(damage.position - 1)
+    throw new DamageFoundError(damage)
   }
 
   // A method, because control flow analysis cannot know that `offer` may change the mode between two awaits.

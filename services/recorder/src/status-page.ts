@@ -68,6 +68,7 @@ const HEAD = [
   ['symbol', 'text'],
   ['feed', 'text'],
   ['live', 'text'],
+  ['open gaps', 'text'], // early: on a narrow screen the right side is out of sight
   ['bid quantity', 'number'],
   ['best bid', 'number'],
   ['best ask', 'number'],
@@ -75,7 +76,6 @@ const HEAD = [
   ['levels', 'number'],
   ['live since (UTC)', 'text'],
   ['last book message', 'number'],
-  ['open gaps', 'text'],
 ] as const
 
 function cells(track: Track, now: Instant): string[] {
@@ -86,6 +86,7 @@ function cells(track: Track, now: Instant): string[] {
     escapeHtml(symbol),
     escapeHtml(feed),
     isLive ? good('yes') : bad('no'),
+    openGaps(track, now),
     escapeHtml(top.bidQuantity ?? ''),
     escapeHtml(top.bidPrice ?? ''),
     escapeHtml(top.askPrice ?? ''),
@@ -93,7 +94,6 @@ function cells(track: Track, now: Instant): string[] {
     isLive ? `${levelCount(book, 'bid')} + ${levelCount(book, 'ask')}` : '',
     isLive ? secondText(epoch.startedNs) : '',
     isLive ? `${spanText(now.monoNs - epoch.provenMonoNs)} ago` : '',
-    openGaps(track, now),
   ]
   return values.map((value, column) => `<td class="${HEAD[column]?.[1] ?? 'text'}">${value}</td>`)
 }
@@ -111,7 +111,7 @@ function openGaps({ gaps }: Track, now: Instant): string {
     const gap = gaps[stream]
     return gap === null ? [] : [`${stream}: ${escapeHtml(gap.cause)}, ${spanText(now.wallNs - gap.startedNs)}`]
   })
-  return open.length === 0 ? 'none' : bad(open.join('; '))
+  return open.length === 0 ? 'none' : bad(open.join('<br>'))
 }
 
 function shortened(missing: readonly string[]): string {
