@@ -180,6 +180,23 @@ test('SIGTERM while the database is away ends with 0, and so does a second one w
   assert.match(hurried.stdout, /"msg":"stopped"\}\n$/)
 })
 
+test('a database that falls silent in mid-run holds a stop up no longer than the second SIGTERM', async (t) => {
+  const exchange = await startExchange(t)
+  const database = await startDatabase(t)
+  const between = await lateServer({ host: database.url.hostname, port: Number(database.url.port) })
+  t.after(() => between.close())
+  await between.open()
+  const { command } = await startRecorder(t, { ...environment(t, exchange), DATABASE_URL: at(database.url, between) })
+  await command.until('many rows', () => hasManyChanges(database.client))
+  between.fallSilent()
+  command.kill('SIGTERM')
+  await command.line(/"SIGTERM: stopping"/)
+  const again = setInterval(() => command.kill('SIGTERM'), 100)
+  await command.line(/"SIGTERM again: hurrying"/).finally(() => clearInterval(again))
+  const ended = await command.end('the second SIGTERM to end it')
+  assert.deepEqual([ended.code, ended.stderr], [0, ''])
+})
+
 test('a stop before anything was heard of the venue ends with 0', async (t) => {
   const silent = await silentListener(t)
   const env = environment(t, { v1Url: url('ws', silent), wsUrl: url('ws', silent), restUrl: url('http', silent) })

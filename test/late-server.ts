@@ -1,8 +1,17 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
-/** A TCP address at which nobody listens until `open`; from then on everything goes to the server behind it. */
-export type LateServer = Readonly<{ host: string; port: number; open(): Promise<void>; close(): Promise<void> }>
+/**
+ * A TCP address at which nobody listens until `open`; from then on everything goes to the server behind it, until `fallSilent`
+ * leaves the connections open and passes nothing on any more.
+ */
+export type LateServer = Readonly<{
+  host: string
+  port: number
+  open(): Promise<void>
+  close(): Promise<void>
+  fallSilent(): void
+}>
 
 /** Of its own on Linux, where no outgoing connection of this machine takes a port of it meanwhile. */
 const HOST = process.platform === 'linux' ? '127.0.0.2' : '127.0.0.1'
@@ -31,6 +40,9 @@ export async function lateServer(behind: Readonly<{ host: string; port: number }
         }
       }).listen(port, HOST)
       await once(server, 'listening')
+    },
+    fallSilent: () => {
+      for (const socket of sockets) socket.unpipe()
     },
     close: async () => {
       for (const socket of sockets) socket.destroy()

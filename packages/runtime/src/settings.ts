@@ -71,6 +71,11 @@ export class SettingsReader {
     if (!this.problems.includes(sentence)) this.problems.push(sentence)
   }
 
+  /** Whether something was wrong with this variable already: a rule of its range would say it again in other words. */
+  hasProblem(name: string): boolean {
+    return this.problems.some((sentence) => sentence.startsWith(name))
+  }
+
   text(name: string): string
   text<D>(name: string, options: Default<D>): string | D
   text<D>(name: string, options?: Default<D>): string | D {

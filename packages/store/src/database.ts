@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { Kysely, PostgresDialect } from 'kysely'
 import { Pool, types } from 'pg'
 import { readDatabaseUrl, redactDatabaseUrl } from './database-url.ts'
@@ -11,6 +12,8 @@ export type Database = Readonly<{
   /** The URL without its password. */
   name: string
   close(): Promise<void>
+  /** Cuts every connection: what waits for an answer fails at once. For a stop that cannot wait. */
+  abandon(): void
 }>
 
 export type DatabaseOptions = Readonly<{
@@ -49,12 +52,20 @@ export const KEEP_ALIVE_AFTER_MS = 10_000
 export function openDatabase(url: string, options: DatabaseOptions): Database {
   const lost = options.onConnectionLost ?? (() => undefined)
   const { answerTimeoutMs = ANSWER_TIMEOUT_MS } = options
+  const sockets = new Set<Socket>()
+  const openSocket = (): Socket => {
+    const socket = new Socket()
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    return socket
+  }
   const pool = new Pool({
     ...readDatabaseUrl(url),
     application_name: options.applicationName,
     max: options.max,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     ...(answerTimeoutMs === null ? {} : { query_timeout: answerTimeoutMs }),
+    stream: openSocket,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     types: { getTypeParser: exactTypeParser },
@@ -64,7 +75,13 @@ export function openDatabase(url: string, options: DatabaseOptions): Database {
   pool.on('error', lost)
   pool.on('connect', (client) => client.on('error', lost))
   const queries = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
-  return { pool, queries, name: redactDatabaseUrl(url), close: () => queries.destroy() }
+  return {
+    pool,
+    queries,
+    name: redactDatabaseUrl(url),
+    close: () => queries.destroy(),
+    abandon: () => sockets.forEach((socket) => socket.destroy()),
+  }
 }
 
 type TypeParser = (text: string) => unknown

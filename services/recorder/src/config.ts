@@ -50,11 +50,13 @@ export function readRecorderConfig(env: Environment): RecorderConfig {
     const line = read.text('BOOKTAPE_LINE', { default: 'a' })
     if (!LINE_NAME.test(line)) read.problem('BOOKTAPE_LINE must be a short lowercase name such as a or b.')
     const snapshotIntervalMs = read.duration('BOOKTAPE_SNAPSHOT_INTERVAL', { default: 60_000 })
-    if (snapshotIntervalMs < SNAPSHOT_INTERVAL_MS.min || snapshotIntervalMs > SNAPSHOT_INTERVAL_MS.max) {
+    const isOutside = snapshotIntervalMs < SNAPSHOT_INTERVAL_MS.min || snapshotIntervalMs > SNAPSHOT_INTERVAL_MS.max
+    if (isOutside && !read.hasProblem('BOOKTAPE_SNAPSHOT_INTERVAL')) {
       read.problem('BOOKTAPE_SNAPSHOT_INTERVAL must be from 1s to 24h.')
     }
     const journalLimitBytes = read.bytes('BOOKTAPE_JOURNAL_LIMIT', { default: 20 * GIB })
-    if (journalLimitBytes < MIN_JOURNAL_BYTES) read.problem('BOOKTAPE_JOURNAL_LIMIT must be at least 256MiB.')
+    if (!read.hasProblem('BOOKTAPE_JOURNAL_LIMIT') && journalLimitBytes < MIN_JOURNAL_BYTES)
+      read.problem('BOOKTAPE_JOURNAL_LIMIT must be at least 256MiB.')
     return {
       symbols: symbols(read),
       feeds: feeds(read),
@@ -133,7 +135,7 @@ function venueOf(read: SettingsReader, urls: readonly string[]): RecorderConfig[
       return hostname.endsWith('sandbox.gemini.com') ? 'gemini-sandbox' : 'simulated'
     }),
   )
-  if (venues.size > 1) {
+  if (venues.size > 1 && !read.hasProblem('BOOKTAPE_GEMINI_')) {
     read.problem(
       'BOOKTAPE_GEMINI_V1_URL, …_WS_URL and …_REST_URL must all be Gemini, all its sandbox, or all simulated.',
     )

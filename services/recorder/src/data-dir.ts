@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ConfigError } from '@booktape/runtime'
 
@@ -15,9 +15,13 @@ export async function claimDataDir(directory: string, venue: string): Promise<Da
   try {
     await mkdir(directory, { recursive: true })
     const file = join(directory, VENUE_FILE)
-    await writeFile(file, `${venue}\n`, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+    // Written aside and linked into place: a kill in between leaves no half a claim.
+    const draft = `${file}.${process.pid}`
+    await writeFile(draft, `${venue}\n`)
+    await link(draft, file).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error
     })
+    await rm(draft)
     const owner = (await readFile(file, 'utf8')).trim()
     if (owner !== venue) {
       throw new ConfigError([

@@ -11,7 +11,7 @@ import { Corridor } from './corridor.ts'
 import { Fleet } from './fleet.ts'
 import { listSymbols, refreshInstruments } from './instruments.ts'
 import { Observer } from './observe.ts'
-import { missingForReady } from './readiness.ts'
+import { type Commit, missingForReady } from './readiness.ts'
 import { DamageFoundError, LostEntriesError, Scribe } from './scribe.ts'
 import { symbolsOfShard } from './shard.ts'
 import { statusPage } from './status-page.ts'
@@ -88,7 +88,7 @@ async function recordOnJournal(parts: RecorderParts, isSuccessor: boolean): Prom
     routes: {
       '/livez': async () => plain(200, 'alive'),
       '/readyz': async () => {
-        const missing = missingForReady(corridor.state, sinceCommitMs())
+        const missing = missingForReady(corridor.state, lastCommit, clock.monoNs())
         return missing.length === 0 ? plain(200, 'ready') : plain(503, missing.join('\n'))
       },
       '/metrics': async () => {
@@ -100,9 +100,9 @@ async function recordOnJournal(parts: RecorderParts, isSuccessor: boolean): Prom
     onError: (path, error) => log.error({ path, error }, 'a request could not be answered'),
   })
 
-  let lastCommitNs: bigint | null = null
+  let lastCommit: Commit | null = null
   const sinceCommitMs = (): number | null =>
-    lastCommitNs === null ? null : Number((clock.monoNs() - lastCommitNs) / 1_000_000n)
+    lastCommit === null ? null : Number((clock.monoNs() - lastCommit.monoNs) / 1_000_000n)
 
   const newest = await loadCheckpoint(journal, journal.syncedPosition, isSuccessor)
   const live = await fastForward(journal, newest, journal.syncedPosition)
@@ -122,7 +122,7 @@ async function recordOnJournal(parts: RecorderParts, isSuccessor: boolean): Prom
     clock,
     events: {
       committed: (batch, result) => {
-        lastCommitNs = clock.monoNs()
+        lastCommit = { monoNs: clock.monoNs(), recordedUntilNs: batch.recordedUntilNs }
         observer.committed(batch, result.outcome === 'committed' ? result.rows : {}, clock.wallNs())
         for (const conflict of result.outcome === 'committed' ? result.conflicts : []) {
           log.error(
@@ -175,7 +175,7 @@ async function recordOnJournal(parts: RecorderParts, isSuccessor: boolean): Prom
       venue: config.venue,
       startedNs,
       now: now(),
-      missing: missingForReady(corridor.state, sinceCommitMs()),
+      missing: missingForReady(corridor.state, lastCommit, clock.monoNs()),
       journalBytes: journal.bytes,
       backlog: scribe.backlog,
       sinceCommitMs: sinceCommitMs(),
@@ -192,6 +192,8 @@ async function recordOnJournal(parts: RecorderParts, isSuccessor: boolean): Prom
     const symbols = symbolsOfShard(listed, config.shard, config.shards)
     if (!stopping.aborted) {
       corridor.note({ kind: 'started', at: now(), run: runSettings(config, symbols) })
+      if (symbols.length === 0)
+        log.warn({ shard: config.shard, shards: config.shards }, 'no symbol hashes to this shard')
       let isFull = false
       const tick = async (): Promise<void> => {
         if (journal.isFull !== isFull) {
@@ -224,6 +226,7 @@ async function recordOnJournal(parts: RecorderParts, isSuccessor: boolean): Prom
     await corridor.saveCheckpoint()
     await drain(scribe, parts.hurrying, clock, log)
     drained.abort()
+    if (scribe.backlog > 0) database.abandon() // a batch may wait long for a database that has fallen silent
     await Promise.race([storing, failure.promise])
   } finally {
     ending.abort()

@@ -153,8 +153,8 @@ export class Scribe {
         if (position > lastPosition) throw new LostEntriesError(position, lastPosition)
         return position
       } catch (error) {
-        if (!(error instanceof StoreError) || error.code !== 'AWAY') throw error
-        await this.#pause(attempt, 'unreachable', error.message, signal)
+        if (!(error instanceof StoreError) || !OPERATOR_MENDS.has(error.code)) throw error
+        await this.#pause(attempt, error.code.toLowerCase(), error.message, signal)
       }
     }
     return null
@@ -246,7 +246,7 @@ export class Scribe {
       records: waiting.flatMap((entry) => entry.records),
     }
     for (let attempt = 1; ; attempt++) {
-      const result = await this.#writer.write(batch)
+      const result = await this.#writer.write(batch).catch(waitForOperator)
       if (result.outcome !== 'retry') {
         this.#written = batch.toPosition
         this.#isReachable = true
@@ -292,6 +292,14 @@ export class Scribe {
     await this.#clock.sleep(ms, woken.signal).catch(ignoreAbort(woken.signal))
     this.#wake = null
   }
+}
+
+/** Away, or mended by an operator while we wait: a password, a permission, a certificate, a migration. Nothing is lost meanwhile. */
+const OPERATOR_MENDS: ReadonlySet<string> = new Set(['AWAY', 'REFUSED', 'TLS', 'SCHEMA'])
+
+function waitForOperator(error: unknown): Readonly<{ outcome: 'retry'; class: string; reason: string }> {
+  if (!(error instanceof StoreError) || !OPERATOR_MENDS.has(error.code)) throw error
+  return { outcome: 'retry', class: error.code.toLowerCase(), reason: error.message }
 }
 
 function ignoreAbort(signal: AbortSignal): (error: unknown) => void {
