@@ -86,6 +86,13 @@ function addRecord(rows: Rows, record: Exclude<MarketRecord, TradeRecord>, origi
         close_reason: cleaned(record.reason, MAX_REASON_LENGTH),
       })
     case 'epoch_started':
+      addRow(rows.outlived_epochs, {
+        epoch_id: record.epochId,
+        line,
+        symbol: quoted(record.symbol),
+        feed: record.feed,
+        started_at: timestampText(record.receivedTimeNs),
+      })
       return addRow(rows.epochs, {
         epoch_id: record.epochId,
         session_id: record.sessionId,

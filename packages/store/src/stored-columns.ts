@@ -122,6 +122,7 @@ export const CHANGED_COLUMNS = {
   broken_trades: { symbol: 'text', trade_id: 'bigint' },
   closed_sessions: { session_id: 'uuid', closed_at: 'timestamptz', close_code: 'integer', close_reason: 'text' },
   ended_epochs: { epoch_id: 'uuid', ended_at: 'timestamptz', last_update_id: 'bigint', end_reason: 'text' },
+  outlived_epochs: { epoch_id: 'uuid', line: 'text', symbol: 'text', feed: 'text', started_at: 'timestamptz' },
   closed_gaps: { gap_id: 'uuid', to_id: 'bigint', ended_at: 'timestamptz' },
   settled_gaps: { gap_id: 'uuid', state: 'text' },
   withdrawn_gaps: { gap_id: 'uuid' },
@@ -196,6 +197,16 @@ export const CHANGES: Readonly<Record<Change, string>> = {
   ended_epochs: `update booktape.epochs e set ended_at = given.ended_at, last_update_id = given.last_update_id,
     end_reason = given.end_reason from ${given(CHANGED_COLUMNS.ended_epochs)}
     where e.epoch_id = given.epoch_id and e.ended_at is null`,
+  // An epoch begins: an earlier one of the same line, symbol and feed that was never ended has outlived its journal, and ends
+  // with the last message that it has.
+  outlived_epochs: `update booktape.epochs e set end_reason = 'restart', ended_at = coalesce(
+      (select max(m.received_time) from booktape.book_messages m where m.epoch_id = e.epoch_id and m.received_time >= e.started_at),
+      e.started_at), last_update_id = coalesce(
+      (select max(m.update_id) from booktape.book_messages m where m.epoch_id = e.epoch_id and m.received_time >= e.started_at),
+      e.first_update_id)
+    from ${given(CHANGED_COLUMNS.outlived_epochs)}
+    where e.symbol = given.symbol and e.feed = given.feed and e.line = given.line and e.ended_at is null
+      and e.started_at < given.started_at and e.epoch_id <> given.epoch_id`,
   closed_gaps: `update booktape.gaps g set to_id = given.to_id, ended_at = given.ended_at, state = 'closed'
     from ${given(CHANGED_COLUMNS.closed_gaps)} where g.gap_id = given.gap_id and g.ended_at is null`,
   settled_gaps: `update booktape.gaps g set state = given.state from ${given(CHANGED_COLUMNS.settled_gaps)}

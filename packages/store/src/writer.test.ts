@@ -586,3 +586,33 @@ test('a batch of more rows than one statement takes is stored whole', async (t) 
     [70_000n, 69_999n],
   ])
 })
+
+test('an epoch that outlived its journal ends with its last message when the next one of its line begins', async (t) => {
+  const { database } = await openStore(t)
+  const epoch = (epochId: string, symbol: string, receivedTimeNs: bigint): MarketRecord => ({
+    kind: 'epoch_started',
+    epochId,
+    sessionId: SESSION,
+    symbol,
+    feed: 'ws',
+    firstUpdateId: 1n,
+    receivedTimeNs,
+  })
+  const [old, next, other] = [deriveId('old'), deriveId('next'), deriveId('other')] as const
+  const lost = await registeredWriter(database, 'lost')
+  await write(lost, [
+    epoch(old, 'btcusd', AT),
+    epoch(other, 'ethusd', AT),
+    bookMessage(7, { epochId: old, receivedTimeNs: AT + 1_000n }),
+  ])
+  const anew = await registeredWriter(database, 'anew')
+  await write(anew, [epoch(next, 'btcusd', LATER)])
+  const otherLine = await registeredWriter(database, 'other line', 'b')
+  await write(otherLine, [epoch(deriveId('line b'), 'btcusd', LATER + 1_000n)])
+  const { rows } = await database.pool.query({
+    text: `select epoch_id, end_reason, last_update_id, ended_at = timestamptz '2026-07-29T08:00:00.123457Z' as is_last
+      from booktape.epochs where ended_at is not null`,
+    rowMode: 'array',
+  })
+  assert.deepEqual(rows, [[old, 'restart', 7n, true]])
+})
