@@ -24,21 +24,19 @@ test('booktape start: everything from an empty directory, the query it shows wor
   assert.match(await (await fetch(page)).text(), /<td class="text">ethusd<\/td>/)
 
   const database = await shown('database')
-  const query = await shown('a query')
-  const client = new Client({ connectionString: database })
-  client.on('error', () => undefined) // where the test fails, the server may go first
-  await client.connect()
-  t.after(() => client.end())
+  const suggestion = await shown('a query')
+  const sql = /^npx booktape query "(.*)"$/.exec(suggestion)?.[1] ?? ''
   // Ready is a matter of the live books; the first rows of this one may be a commit away (BT001: not recorded yet).
-  let levels = 0
+  let rows: string[] = []
   await command.until('a stored book', async () => {
-    levels = await client.query(query).then(
-      ({ rows }) => rows.length,
-      (error: { code?: string }) => (error.code === 'BT001' ? 0 : Promise.reject(error)),
-    )
-    return levels > 0
+    rows = (await runCommand(t, ['query', sql], env)).stdout.trim().split('\n')
+    return rows.length > 1
   })
-  assert.equal(levels, 10)
+  assert.equal(rows[0]?.replace(/ +/g, ' '), 'side level price quantity')
+  assert.equal(rows.length, 11)
+  const refused = await runCommand(t, ['query', 'delete from market.trades'], env)
+  assert.deepEqual([refused.code, refused.stderr], [1, 'cannot execute DELETE in a read-only transaction\n'])
+  assert.match((await runCommand(t, ['status'], env)).stdout, /\nethusd  ws    live on a/)
 
   const ended = await command.stop('SIGINT')
   assert.deepEqual([ended.code, ended.stderr], [0, ''])

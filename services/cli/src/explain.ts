@@ -20,6 +20,7 @@ const EXPECTED: ReadonlySet<string> = new Set([
   'EmbeddedError',
   'JournalError',
   'MigrationError',
+  'QueryError',
   'StoreError',
   'WrongDatabaseError',
 ])

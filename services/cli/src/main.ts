@@ -37,11 +37,21 @@ program
 
 program
   .command('status')
-  .description('what the database of DATABASE_URL holds, and how fresh it is')
+  .description('what the database holds, and how fresh it is: that of DATABASE_URL or of a running npm start')
   .option('--json', 'for programs')
   .action(async (options: { json?: boolean }) => {
     const { status } = await import('./status.ts')
     await status(options.json === true)
+  })
+
+program
+  .command('query')
+  .description('one read-only SQL query, to DATABASE_URL or to the database of a running npm start')
+  .argument('<sql>', 'such as "select * from market.book_at(\'btcusd\', now(), 5)"')
+  .option('--json', 'a JSON object a line')
+  .action(async (sql: string, options: { json?: boolean }) => {
+    const { query } = await import('./query.ts')
+    await query(sql, options.json === true)
   })
 
 program

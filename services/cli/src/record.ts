@@ -18,7 +18,7 @@ export async function recordUntilStopped(
   config: RecorderConfig,
   log: Logger,
   shown: {
-    onDatabase?: (url: string) => void
+    onDatabase?: (url: string) => Promise<void>
     onStarted?: RecorderParts['onStarted']
     onStopped?: () => Promise<void>
     say?: (sentence: string) => void
@@ -38,7 +38,7 @@ export async function recordUntilStopped(
       await migrate(embedded.url)
     }
     const databaseUrl = config.databaseUrl ?? embedded?.url ?? ''
-    shown.onDatabase?.(databaseUrl)
+    await shown.onDatabase?.(databaseUrl)
     await record({
       config,
       databaseUrl,

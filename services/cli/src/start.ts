@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { type ExchangeServer, SYMBOL_PRESETS, startExchangeServer } from '@booktape/exchange'
 import { type Corridor, readRecorderConfig, type Scribe } from '@booktape/recorder'
 import { ConfigError, createLogger, type Environment, systemClock } from '@booktape/runtime'
+import { leaveAddress, takeAddressAway } from './database-address.ts'
 import { unknownToSimulation } from './exchange.ts'
 import { recordUntilStopped } from './record.ts'
 
@@ -21,10 +22,11 @@ export async function start(options: { symbols: readonly string[]; live: boolean
     const terminal = new StatusLine()
     await recordUntilStopped(config, log, {
       say: (sentence) => terminal.say(sentence),
-      onDatabase: (url) => {
+      onDatabase: async (url) => {
+        await leaveAddress(config.dataDir, url)
         terminal.say(`database      ${url}`)
         const [symbol = 'btcusd'] = config.symbols === 'all' ? [] : config.symbols
-        terminal.say(`a query       select * from market.book_at('${symbol}', now(), 5);`)
+        terminal.say(`a query       npx booktape query "select * from market.book_at('${symbol}', now(), 5)"`)
       },
       onStarted: ({ httpUrl, symbols, corridor, scribe }) => {
         terminal.say(`status page   ${httpUrl}/`)
@@ -34,6 +36,7 @@ export async function start(options: { symbols: readonly string[]; live: boolean
       },
       onStopped: async () => {
         terminal.end()
+        await takeAddressAway(config.dataDir)
         await exchange?.stop()
       },
     })

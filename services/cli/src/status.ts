@@ -1,13 +1,14 @@
 import { openDatabase, readStatus, redactDatabaseUrl, type StoreStatus } from '@booktape/store'
-import { databaseUrlFromEnvironment } from './migrate.ts'
+import { findDatabase } from './database-address.ts'
+import { table } from './table.ts'
 
 /** `booktape status`: one line a symbol and feed, or everything as JSON. */
 export async function status(json: boolean): Promise<void> {
-  const url = databaseUrlFromEnvironment()
+  const url = await findDatabase()
   const database = openDatabase(url, { applicationName: 'booktape status', max: 1 })
   try {
     const found = await readStatus(database)
-    process.stdout.write(json ? `${JSON.stringify(found, plainNumbers, 2)}\n` : table(redactDatabaseUrl(url), found))
+    process.stdout.write(json ? `${JSON.stringify(found, plainNumbers, 2)}\n` : overview(redactDatabaseUrl(url), found))
   } finally {
     await database.close()
   }
@@ -15,7 +16,7 @@ export async function status(json: boolean): Promise<void> {
 
 const MEBIBYTE = 2n ** 20n
 
-function table(name: string, found: StoreStatus): string {
+function overview(name: string, found: StoreStatus): string {
   const rows = found.feeds.map((feed) => [
     feed.symbol,
     feed.feed,
@@ -27,13 +28,7 @@ function table(name: string, found: StoreStatus): string {
     feed.openGaps.length === 0 ? 'none' : feed.openGaps.map((gap) => `${gap.stream}: ${gap.cause}`).join(', '),
   ])
   const head = ['symbol', 'feed', 'book', 'last received', 'messages today', 'quotes', 'trades', 'open gaps']
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)))
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-      .join('  ')
-      .trimEnd()
-  return `${name}, ${found.databaseBytes / MEBIBYTE} MiB\n${[head, ...rows].map(line).join('\n')}\n`
+  return `${name}, ${found.databaseBytes / MEBIBYTE} MiB\n${table(head, rows)}`
 }
 
 function plainNumbers(_key: string, value: unknown): unknown {
