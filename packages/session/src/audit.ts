@@ -4,7 +4,7 @@ import type { Side } from '@booktape/market'
 import { msToNs } from './backoff.ts'
 import type { Instant } from './event.ts'
 import type { Step } from './step.ts'
-import type { Track } from './track.ts'
+import type { Epoch, Track } from './track.ts'
 
 /**
  * Whole books against whole books, at an equal update id: the new API's book against the venue's `depth` answer, and v1's
@@ -13,7 +13,7 @@ import type { Track } from './track.ts'
 export type BookAudit = {
   dueNs: bigint // monotonic
   tries: number // answers in this round that met no equal id
-  waiting: DepthResult | null // an answer ahead of the book
+  waiting: Readonly<{ answer: DepthResult; sinceNs: bigint }> | null // an answer ahead of the book, and since when
   good: Readonly<{ at: Instant; updateId: bigint }> // the last instant at which the whole book is known to be right
   suspectedNs: bigint | null // v1, monotonic: it differed from the new API's book, and one of the two is wrong
 }
@@ -24,6 +24,11 @@ export const AUDIT_INTERVAL_MS = 240_000
 export const AUDIT_RETRY_MS = 1_000
 /** A book that never stands still: give up for this round, and say so. */
 export const MAX_AUDIT_TRIES = 40
+/**
+ * An answer ahead of a book that has stood still for this long since: no update is on its way any more, so the two must be
+ * equal whatever their ids. A hundred of the venue's windows. So the last update before a silence is missed, too.
+ */
+export const STILL_MS = 10_000
 /** A book that is crossed for this many messages is looked at at once. */
 export const CROSSED_MESSAGES = 3
 
@@ -33,24 +38,39 @@ export function newAudit(at: Instant, updateId: bigint): BookAudit {
   return { dueNs: firstNs, tries: 0, waiting: null, good: { at, updateId }, suspectedNs: null }
 }
 
-/** Asks the venue for its whole book when it is time. */
-export function askWhenDue(track: Track, at: Instant, ask: (make: (id: number) => string) => void, step: Step): void {
-  const { audit, symbol } = track
-  if (track.epoch === null || at.monoNs < audit.dueNs) return
+/** Asks the venue for its whole book when it is time; `different` when an earlier answer says more than a book that stands still. */
+export function askWhenDue(
+  track: Track,
+  at: Instant,
+  ask: (make: (id: number) => string) => void,
+  step: Step,
+): 'equal' | 'different' | null {
+  const { audit, symbol, epoch } = track
+  if (epoch === null || at.monoNs < audit.dueNs) return null
+  const { waiting } = audit
+  if (waiting !== null && isStill(epoch, waiting.sinceNs) && at.monoNs - waiting.sinceNs >= msToNs(STILL_MS)) {
+    audit.waiting = null
+    return compare(track, waiting.answer, at, step)
+  }
   if (audit.tries >= MAX_AUDIT_TRIES) {
     audit.tries = 0
     audit.dueNs = at.monoNs + msToNs(AUDIT_INTERVAL_MS)
     step.observations.push({ kind: 'anomaly', feed: track.feed, symbol, anomaly: 'audit_unaligned', count: 1 })
-    return
+    return null
   }
   audit.tries++
   audit.dueNs = at.monoNs + msToNs(AUDIT_RETRY_MS)
   ask((n) => depthRequest(`depth:${symbol}:${n}`, symbol, MAX_DEPTH_LIMIT))
+  return null
 }
 
 /** The venue's answer may be of an id that the book has not reached yet: it waits for it. */
 export function takeAnswer(track: Track, answer: DepthResult, at: Instant, step: Step): 'equal' | 'different' | null {
-  track.audit.waiting = answer
+  const { audit, epoch } = track
+  // While the book stands still the first answer is kept: it is its age that tells.
+  if (audit.waiting === null || epoch === null || !isStill(epoch, audit.waiting.sinceNs)) {
+    audit.waiting = { answer, sinceNs: at.monoNs }
+  }
   return compareWhenEqual(track, at, step)
 }
 
@@ -58,11 +78,20 @@ export function takeAnswer(track: Track, answer: DepthResult, at: Instant, step:
 export function compareWhenEqual(track: Track, at: Instant, step: Step): 'equal' | 'different' | null {
   const { waiting } = track.audit
   if (waiting === null || track.epoch === null || track.lastUpdateId === null) return null
-  if (waiting.lastUpdateId > track.lastUpdateId) return null
+  const { answer } = waiting
+  if (answer.lastUpdateId > track.lastUpdateId) return null
   track.audit.waiting = null
-  if (waiting.lastUpdateId < track.lastUpdateId) return null
-  const bids = compareSide(track, 'bid', waiting.bids)
-  const asks = compareSide(track, 'ask', waiting.asks)
+  return answer.lastUpdateId < track.lastUpdateId ? null : compare(track, answer, at, step)
+}
+
+/** No message has moved the book since. */
+function isStill(epoch: Epoch, sinceNs: bigint): boolean {
+  return epoch.provenMonoNs <= sinceNs
+}
+
+function compare(track: Track, answer: DepthResult, at: Instant, step: Step): 'equal' | 'different' {
+  const bids = compareSide(track, 'bid', answer.bids)
+  const asks = compareSide(track, 'ask', answer.asks)
   return conclude(track, 'depth', bids.compared + asks.compared, bids.different + asks.different, at, step)
 }
 

@@ -33,7 +33,7 @@ export type CorridorState = {
 export const FROM_FIRST_ENTRY = 0n
 
 /** Bump when the state changes its shape: a checkpoint of another version is not read. */
-export const STATE_VERSION = 4
+export const STATE_VERSION = 5
 
 /** Few enough that one lost connection hurts few symbols; twenty streams on one connection were seen to work. */
 export const SYMBOLS_PER_WS_CONNECTION = 20
@@ -171,7 +171,7 @@ function onStarted(state: CorridorState, run: RunSettings, at: Instant, step: St
   state.isSuspended = false
   state.sessions.clear()
   for (const repair of state.repairs.values()) interruptRepair(repair)
-  for (const symbol of [...state.repairs.keys()]) if (!run.symbols.includes(symbol)) state.repairs.delete(symbol)
+  for (const symbol of state.repairs.keys()) if (!run.symbols.includes(symbol)) state.repairs.delete(symbol)
   for (const symbol of run.symbols) if (!state.repairs.has(symbol)) state.repairs.set(symbol, newTradeRepair())
   for (const feed of run.feeds) {
     if (feed === 'v1') {

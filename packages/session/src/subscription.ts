@@ -40,6 +40,7 @@ export type Subscription = {
   attempt: number // resyncs in a row
   liveSinceNs: bigint | null // monotonic
   doubts: number // first depth messages in a row that were no believable snapshot
+  staleInARow: number // updates that told nothing new
   tradesListed: boolean // the venue confirmed that it sends us this symbol's trades
 }
 
@@ -61,9 +62,22 @@ export const REPLY_DEADLINE_MS = 10_000
  * believed only after this many in a row, and only if it has a snapshot's looks.
  */
 export const DOUBTS_BEFORE_BELIEF = 2
+/**
+ * The window that was open at a snapshot brings one or two stale updates, a resubscription some more. This many in a row
+ * are no echo: the venue counts from an earlier id again, and the book has not moved since.
+ */
+export const MAX_STALE_IN_A_ROW = 20
 
 export function newSubscription(track: Track): Subscription {
-  return { track, phase: { phase: 'idle' }, attempt: 0, liveSinceNs: null, doubts: 0, tradesListed: false }
+  return {
+    track,
+    phase: { phase: 'idle' },
+    attempt: 0,
+    liveSinceNs: null,
+    doubts: 0,
+    staleInARow: 0,
+    tradesListed: false,
+  }
 }
 
 export function onOpened(subscription: Subscription, at: Instant, ask: Ask): void {
@@ -83,7 +97,10 @@ export function onTick(subscription: Subscription, at: Instant, run: RunSettings
     case 'idle':
       return
     case 'live':
-      return askWhenDue(subscription.track, at, ask, step)
+      if (askWhenDue(subscription.track, at, ask, step) === 'different') {
+        resync(subscription, 'divergence', at.wallNs, at, run, ask, step)
+      }
+      return
     case 'backing_off':
     case 'parked':
       if (at.monoNs >= phase.resumeAtNs) subscribe(subscription, at, ask)
@@ -114,6 +131,7 @@ export function onDepth(
         return resync(subscription, 'snapshot_missing', place.at.wallNs, place.at, run, ask, step)
       }
       subscription.doubts = 0
+      subscription.staleInARow = 0
       subscription.phase = { phase: 'live' }
       subscription.liveSinceNs = place.at.monoNs
       return beginEpoch(track, place, update, step)
@@ -216,8 +234,11 @@ function onDelta(
   const last = track.lastUpdateId ?? -1n
   switch (continuity(last, update)) {
     case 'stale':
-      return noteAnomaly(track, 'stale_update', 1, step)
+      noteAnomaly(track, 'stale_update', 1, step)
+      if (++subscription.staleInARow < MAX_STALE_IN_A_ROW) return
+      return resync(subscription, 'sequence', track.epoch?.provenNs ?? place.at.wallNs, place.at, run, ask, step)
     case 'next':
+      subscription.staleInARow = 0
       // Right after a snapshot the window that was open then may reach back; later nothing should (docs/gemini.md, claim 7).
       if (update.firstUpdateId < last && (track.epoch?.updates ?? 0) > 0)
         noteAnomaly(track, 'overlapping_update', 1, step)

@@ -294,7 +294,7 @@ function closeBookGap(track: Track, updateId: bigint, at: Instant, step: Step): 
   step.records.push({
     kind: 'gap_closed',
     gapId: gap.gapId,
-    toId: updateId,
+    toId: gap.fromId !== null && updateId < gap.fromId ? null : updateId, // counted anew: the two ids bound no range
     receivedTimeNs: later(at.wallNs, gap.startedNs),
   })
 }

@@ -3,8 +3,8 @@ import type { Journal, JournalDamageError } from '@booktape/journal'
 import { advance, type CorridorState, FROM_FIRST_ENTRY, newCorridorState, STATE_VERSION } from '@booktape/session'
 import { replay } from './replay.ts'
 
-/** The state at a position of the journal: what a replay goes on from. */
-export type Checkpoint = Readonly<{ position: number; state: CorridorState }>
+/** The state at a position of the journal: what a replay goes on from. `isBlank`: an older state was, and is lost. */
+export type Checkpoint = Readonly<{ position: number; state: CorridorState; isBlank: boolean }>
 
 /** Saves the state as it stands after `position`. The state is plain data, so its serialization is its checkpoint. */
 export async function saveCheckpoint(journal: Journal, position: number, state: CorridorState): Promise<void> {
@@ -21,11 +21,12 @@ export async function loadCheckpoint(journal: Journal, position: number, isSucce
     const found = await journal.newestCheckpoint(before)
     if (found === null) {
       // From the first entry of all nothing is missing; later, an older state is lost, and its books with it.
-      const position = journal.firstPosition - 1
-      return { position, state: newCorridorState(position === 0 && !isSuccessor ? null : FROM_FIRST_ENTRY) }
+      const beginning = journal.firstPosition - 1
+      const isBlank = beginning > 0 || isSuccessor
+      return { position: beginning, state: newCorridorState(isBlank ? FROM_FIRST_ENTRY : null), isBlank }
     }
     const content = deserialize(found.bytes) as { version: number; state: CorridorState }
-    if (content.version === STATE_VERSION) return { position: found.position, state: content.state }
+    if (content.version === STATE_VERSION) return { position: found.position, state: content.state, isBlank: false }
     before = found.position - 1
   }
 }
@@ -39,7 +40,7 @@ export async function fastForward(
   from: Checkpoint,
   to: number,
 ): Promise<Checkpoint & Readonly<{ damage: ReadonlySet<number> }>> {
-  const { state } = from
+  const { state, isBlank } = from
   let { position } = from
   const damage = new Set<number>()
   const remember = async ({ position: lost }: JournalDamageError): Promise<void> => void damage.add(lost)
@@ -49,5 +50,5 @@ export async function fastForward(
       position = reached
     }
   }
-  return { position, state, damage }
+  return { position, state, isBlank, damage }
 }

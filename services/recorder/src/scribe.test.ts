@@ -10,7 +10,7 @@ import { advance, newCorridorState } from '@booktape/session'
 import { type Batch, StoreError, type WriteResult } from '@booktape/store'
 import { saveCheckpoint } from './checkpoint.ts'
 import { readEntry, type WrittenEvent, writeEntry } from './entries.ts'
-import { LostEntriesError, MAX_WAITING_RECORDS, Scribe } from './scribe.ts'
+import { DamageFoundError, LostEntriesError, MAX_WAITING_RECORDS, Scribe } from './scribe.ts'
 
 test('records go to the database in the order of the journal, each once, while it answers', async (t) => {
   const desk = await openDesk(t)
@@ -70,6 +70,23 @@ test('a database that is ahead of the journal stops everything: positions must n
   await assert.rejects(desk.running, LostEntriesError)
 })
 
+test('a live edge that stands on a checkpoint, where storage has none and the entries before are released, begins anew', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'booktape-scribe-'))
+  t.after(() => rm(directory, { recursive: true, force: true }))
+  const first = await openDesk(t, { directory, maxSegmentBytes: 4096 })
+  first.note(...script(0, 100))
+  await first.until(() => first.written() === first.journal.lastPosition)
+  await saveCheckpoint(first.journal, first.journal.lastPosition, first.live)
+  await first.journal.release(first.journal.lastPosition, 2n ** 62n)
+  assert.ok(first.journal.firstPosition > 10)
+  await first.close()
+
+  const restored: Batch = { fromPosition: 0, toPosition: 10, recordedUntilNs: 1n, records: [] }
+  const second = await openDesk(t, { directory, batches: [restored] })
+  await assert.rejects(second.running, DamageFoundError)
+  assert.equal(await second.journal.newestCheckpoint(second.journal.lastPosition), null)
+})
+
 const RUN = {
   runId: 'run',
   line: 'a',
@@ -121,9 +138,18 @@ function script(from: number, count: number): WrittenEvent[] {
 type Cleaner = { after(clean: () => Promise<void>): void }
 
 /** A scribe with a real journal, a live edge as the corridor's, and a database of memory that can be away. */
-async function openDesk(t: Cleaner, options: { directory?: string; isAway?: boolean; batches?: Batch[] } = {}) {
+async function openDesk(
+  t: Cleaner,
+  options: { directory?: string; isAway?: boolean; batches?: Batch[]; maxSegmentBytes?: number } = {},
+) {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'booktape-scribe-')))
-  const journal = await Journal.open(directory, { retentionMs: 0, limitBytes: 2 ** 30, onFailure: assert.ifError })
+  const { maxSegmentBytes = 2 ** 26 } = options
+  const journal = await Journal.open(directory, {
+    retentionMs: 0,
+    limitBytes: 2 ** 30,
+    maxSegmentBytes,
+    onFailure: assert.ifError,
+  })
   const database = { isAway: options.isAway ?? false, batches: options.batches ?? [] }
   const written = (): number => database.batches.at(-1)?.toPosition ?? 0
   const live = newCorridorState()
@@ -132,7 +158,7 @@ async function openDesk(t: Cleaner, options: { directory?: string; isAway?: bool
   const stopping = new AbortController()
   const scribe = new Scribe({
     journal,
-    live: { position: journal.syncedPosition, damage: new Set() },
+    live: { position: journal.syncedPosition, isBlank: false, damage: new Set() },
     writer: {
       readPosition: async () => {
         if (database.isAway) throw new StoreError('AWAY', 'the database of this test is away')

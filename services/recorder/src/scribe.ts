@@ -46,16 +46,14 @@ export class LostEntriesError extends Error {
 }
 
 /**
- * Entries that the live edge acted upon cannot be read again. Its state knows what storage never will, so both must begin anew,
- * from the last checkpoint before the damage, and disclose it alike.
+ * Entries that the live edge acted upon, or the checkpoint they led to, cannot be read again. Its state knows what storage never
+ * will, so both must begin anew, from what is left, and disclose the loss alike.
  */
 export class DamageFoundError extends Error {
   override name = 'DamageFoundError'
 
-  constructor(damage: JournalDamageError) {
-    super(`${damage.message}; the recorder begins anew from the checkpoint before, and the loss is a gap`, {
-      cause: damage,
-    })
+  constructor(what: string, damage?: JournalDamageError) {
+    super(`${what}; the recorder begins anew from what is left, and the loss is a gap`, { cause: damage })
   }
 }
 
@@ -81,11 +79,12 @@ export class Scribe {
   #isDraining = false
   #isReachable = true
   readonly #knownDamage: ReadonlySet<number>
+  readonly #isLiveBlank: boolean
   readonly #isSuccessor: boolean
 
   constructor(parts: {
     journal: Journal
-    live: Readonly<{ position: number; damage: ReadonlySet<number> }> // where the live edge began
+    live: Readonly<{ position: number; isBlank: boolean; damage: ReadonlySet<number> }> // where the live edge began
     isSuccessor?: boolean // another journal went before this one, and was lost
     writer: BatchWriter
     clock: Clock
@@ -97,6 +96,7 @@ export class Scribe {
     this.#events = parts.events
     this.#offeredTo = parts.live.position
     this.#knownDamage = parts.live.damage
+    this.#isLiveBlank = parts.live.isBlank
     this.#isSuccessor = parts.isSuccessor ?? false
   }
 
@@ -163,6 +163,10 @@ export class Scribe {
   /** Makes the records after `written` again from the journal, and joins the live edge without losing an entry between. */
   async #catchUp(written: number, signal: AbortSignal): Promise<void> {
     const checkpoint = await loadCheckpoint(this.#journal, written, this.#isSuccessor)
+    if (checkpoint.isBlank && !this.#isLiveBlank) {
+      await this.#journal.forgetCheckpointsAfter(checkpoint.position)
+      throw new DamageFoundError(`no checkpoint at or before position ${written} can be read`)
+    }
     const { state } = checkpoint
     let replayed = checkpoint.position
     let batch: Waiting[] = []
@@ -205,7 +209,7 @@ export class Scribe {
   async #onDamage(damage: JournalDamageError): Promise<void> {
     if (this.#knownDamage.has(damage.position)) return
     await this.#journal.forgetCheckpointsAfter(damage.position - 1)
-    throw new DamageFoundError(damage)
+    throw new DamageFoundError(damage.message, damage)
   }
 
   // A method, because control flow analysis cannot know that `offer` may change the mode between two awaits.

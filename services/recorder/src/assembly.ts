@@ -1,0 +1,175 @@
+import { randomUUID } from 'node:crypto'
+import { Journal, type JournalError } from '@booktape/journal'
+import { type AdminServer, type Clock, createAdminServer, createMetrics, type Logger } from '@booktape/runtime'
+import type { Instant, Order } from '@booktape/session'
+import { type Database, openDatabase, Writer } from '@booktape/store'
+import { createRestClient, createVenueBudgets, openSocket, type RestClient } from '@booktape/transport'
+import { fastForward, loadCheckpoint } from './checkpoint.ts'
+import type { RecorderConfig } from './config.ts'
+import { makeContact } from './contact.ts'
+import { Corridor } from './corridor.ts'
+import { Fleet } from './fleet.ts'
+import { Observer } from './observe.ts'
+import { pages } from './pages.ts'
+import type { Commit } from './readiness.ts'
+import { type BatchWriter, Scribe, type ScribeEvents } from './scribe.ts'
+import { fetchTrades } from './trade-pages.ts'
+
+/** One batch at a time, and a spare for the daily work. */
+const DATABASE_CONNECTIONS = 3
+
+export type AssemblyParts = Readonly<{
+  config: RecorderConfig
+  databaseUrl: string
+  journalDirectory: string
+  clock: Clock
+  log: Logger
+  version: string
+  /** Another journal went before this one, and was lost. */
+  isSuccessor: boolean
+  /** Ends what is asked of the venue's REST. */
+  asking: AbortSignal
+  /** The disk failed: the process must end. */
+  onFailure: (error: JournalError) => void
+}>
+
+/** The corridor with its doors: everything there is, joined, and nothing moving yet. */
+export type Assembly = Readonly<{
+  journal: Journal
+  database: Database
+  corridor: Corridor
+  scribe: Scribe
+  fleet: Fleet
+  rest: RestClient
+  admin: AdminServer
+  now: () => Instant
+  /** The daily look at the database: its tables, its owner, its partitions. */
+  makeContact: () => Promise<void>
+}>
+
+/** Opens the journal, brings its state to the end, and joins the parts. Throws what the journal throws. */
+export async function assemble(parts: AssemblyParts): Promise<Assembly> {
+  const { config, clock, log, isSuccessor } = parts
+  const journal = await openJournal(parts)
+  const newest = await loadCheckpoint(journal, journal.syncedPosition, isSuccessor)
+  const live = await fastForward(journal, newest, journal.syncedPosition)
+
+  const now = (): Instant => ({ wallNs: clock.wallNs(), monoNs: clock.monoNs() })
+  const metrics = createMetrics({ version: parts.version })
+  const observer = new Observer(metrics, log)
+  const database = openDatabase(parts.databaseUrl, { applicationName: 'booktape recorder', max: DATABASE_CONNECTIONS })
+  const contact = (): Promise<void> => makeContact(database, config.venue, dayOf(clock), log)
+  let lastCommit: Commit | null = null
+  const scribe = new Scribe({
+    journal,
+    live,
+    isSuccessor,
+    clock,
+    writer: writerAfterContact(database, journal.journalId, config, contact),
+    events: storingEvents(observer, log, clock, (commit) => {
+      lastCommit = commit
+    }),
+  })
+
+  const budgets = createVenueBudgets({ dialsPerMinute: config.dialsPerMinute, clock })
+  const rest = createRestClient({ baseUrl: config.restUrl, budget: budgets.rest, clock, random: Math.random })
+  const fleet = new Fleet({
+    clock,
+    budget: budgets.dials,
+    openSocket,
+    newSessionId: randomUUID,
+    note: (event) => corridor.note(event),
+    onRefusedSend: (connection) => log.warn({ connection }, 'a request could not leave: the connection is closed'),
+  })
+  const obey = (orders: readonly Order[]): void => {
+    for (const order of orders) {
+      if (order.kind !== 'fetch_trades') fleet.obey([order])
+      else
+        void fetchTrades(
+          order,
+          rest,
+          (page) => corridor.note({ kind: 'trades_page', at: now(), ...page }),
+          parts.asking,
+        )
+    }
+  }
+  const corridor = new Corridor({
+    journal,
+    clock,
+    live,
+    scribe,
+    observer,
+    obey,
+    onCheckpointFailure: (error) =>
+      log.warn({ error }, 'a checkpoint could not be written: the next start replays more'),
+  })
+
+  const { line, venue } = config
+  const admin = createAdminServer({
+    routes: pages({
+      corridor,
+      scribe,
+      observer,
+      metrics,
+      clock,
+      journalBytes: () => journal.bytes,
+      lastCommit: () => lastCommit,
+      status: config.statusPage ? { version: parts.version, line, venue } : null,
+    }),
+    onError: (path, error) => log.error({ path, error }, 'a request could not be answered'),
+  })
+  return { journal, database, corridor, scribe, fleet, rest, admin, now, makeContact: contact }
+}
+
+async function openJournal({ config, journalDirectory, log, onFailure }: AssemblyParts): Promise<Journal> {
+  const { journalRetentionMs: retentionMs, journalLimitBytes: limitBytes } = config
+  const journal = await Journal.open(journalDirectory, { retentionMs, limitBytes, onFailure })
+  const { damage } = journal.recovery
+  if (damage !== null) log.error({ ...damage }, 'the journal was damaged: what followed is set aside and will be a gap')
+  return journal
+}
+
+/** Nothing is stored before the database is known to be the right one. */
+function writerAfterContact(
+  database: Database,
+  journalId: string,
+  { line, shard }: RecorderConfig,
+  contact: () => Promise<void>,
+): BatchWriter {
+  const writer = new Writer(database, { journalId, line, shard })
+  return {
+    readPosition: async () => {
+      await contact()
+      return await writer.readPosition()
+    },
+    write: (batch) => writer.write(batch),
+  }
+}
+
+function storingEvents(
+  observer: Observer,
+  log: Logger,
+  clock: Clock,
+  onCommit: (commit: Commit) => void,
+): ScribeEvents {
+  return {
+    committed: (batch, result) => {
+      onCommit({ monoNs: clock.monoNs(), recordedUntilNs: batch.recordedUntilNs })
+      observer.committed(batch, result.outcome === 'committed' ? result.rows : {}, clock.wallNs())
+      for (const { tradeId, symbol } of result.outcome === 'committed' ? result.conflicts : []) {
+        log.error({ tradeId: String(tradeId), symbol }, 'a trade came twice with different content: the first is kept')
+      }
+    },
+    failed: ({ class: failureClass, reason, retryInMs }) => {
+      observer.writeFailed(failureClass)
+      log.warn({ class: failureClass, reason, retryInMs }, 'the database takes no rows now: they wait in the journal')
+    },
+    level: (isLevel) =>
+      log.info(isLevel ? 'storing at the live edge' : 'the database is behind: it is caught up from the journal'),
+  }
+}
+
+/** `YYYY-MM-DD` in UTC, as partitions are named. */
+function dayOf(clock: Clock): string {
+  return new Date(Number(clock.wallNs() / 1_000_000n)).toISOString().slice(0, 10)
+}
