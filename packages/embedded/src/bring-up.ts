@@ -91,8 +91,7 @@ export async function stopPostmaster(pid: number): Promise<void> {
     ['SIGQUIT', ABANDON_DEADLINE_MS],
   ] as const
   for (const [signal, deadlineMs] of steps) {
-    if (!(await isAlive(pid))) return
-    process.kill(pid, signal)
+    if (!(await isAlive(pid)) || !trySignal(pid, signal)) return
     const deadlineNs = clock.monoNs() + BigInt(deadlineMs) * 1_000_000n
     while (clock.monoNs() < deadlineNs) {
       if (!(await isAlive(pid))) return
@@ -103,6 +102,16 @@ export async function stopPostmaster(pid: number): Promise<void> {
     'STOP',
     `Postgres (process ${pid}) does not stop: end it by hand; what was committed is safe.`,
   )
+}
+
+/** False when nobody is there any more: it may end by itself between the look and the signal. */
+function trySignal(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false
+    throw error
+  }
 }
 
 /** Reasons to try again: another start won, memory of a killed server is not yet free, the port was just taken. */

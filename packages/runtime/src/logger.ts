@@ -38,12 +38,22 @@ export function createLogger(settings: LoggerSettings): Logger {
       redact: { paths: SECRET_PATHS, censor: REDACTED },
       hooks: {
         logMethod: limitLines(settings.clock ?? systemClock()),
-        streamWrite: settings.style === 'line' ? (line) => readableLine(clean(line)) : clean,
+        streamWrite: (line) => shown(settings.style === 'line' ? readableLine(clean(line)) : clean(line)),
       },
     },
     settings.destination ?? openLogOutput(STANDARD_OUTPUT),
   )
 }
+
+/**
+ * JSON escapes the control characters of ASCII only. Terminals also obey those of Latin-1, and marks that turn the direction
+ * of writing show a line as what it is not: both are spelt out, which inside JSON means the same text.
+ */
+function shown(line: string): string {
+  return line.replace(OBEYED, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+const OBEYED = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
 
 /** Fields that hold a secret whatever their value. Urls are found in the text itself. */
 const SECRET_PATHS = ['password', 'apiKey', 'apiSecret', 'secret', 'authorization'].flatMap((field) => [
@@ -98,7 +108,7 @@ function removeSecrets(secrets: readonly string[]): (line: string) => string {
 /** `12:34:56.789 info  name: message key=value`, from one JSON line. JSON has already escaped control characters. */
 export function readableLine(line: string): string {
   const { time, level, name, msg, ...rest } = JSON.parse(line) as Record<string, unknown>
-  const fields = Object.entries(rest).map(([key, value]) => ` ${key}=${JSON.stringify(value)}`)
+  const fields = Object.entries(rest).map(([key, value]) => ` ${plain(key)}=${JSON.stringify(value)}`)
   const clockTime = typeof time === 'string' ? time.slice(11, 23) : ''
   return `${clockTime} ${plain(level).padEnd(5)} ${plain(name)}: ${plain(msg)}${fields.join('')}\n`
 }

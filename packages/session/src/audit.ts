@@ -26,9 +26,10 @@ export const AUDIT_RETRY_MS = 1_000
 export const MAX_AUDIT_TRIES = 40
 /**
  * An answer ahead of a book that has stood still for this long since: no update is on its way any more, so the two must be
- * equal whatever their ids. A hundred of the venue's windows. So the last update before a silence is missed, too.
+ * equal whatever their ids. So the loss of the last update before a silence is found, too. Most of a minute, because the list of
+ * subscriptions, which knows the cause better, comes once a minute; with the interval above still within 5 minutes.
  */
-export const STILL_MS = 10_000
+export const STILL_MS = 55_000
 /** A book that is crossed for this many messages is looked at at once. */
 export const CROSSED_MESSAGES = 3
 
@@ -38,19 +39,20 @@ export function newAudit(at: Instant, updateId: bigint): BookAudit {
   return { dueNs: firstNs, tries: 0, waiting: null, good: { at, updateId }, suspectedNs: null }
 }
 
-/** Asks the venue for its whole book when it is time; `different` when an earlier answer says more than a book that stands still. */
+/** Asks the venue for its whole book when it is time; `missed` when an earlier answer holds what never came. */
 export function askWhenDue(
   track: Track,
   at: Instant,
   ask: (make: (id: number) => string) => void,
   step: Step,
-): 'equal' | 'different' | null {
+): 'missed' | null {
   const { audit, symbol, epoch } = track
   if (epoch === null || at.monoNs < audit.dueNs) return null
   const { waiting } = audit
-  if (waiting !== null && isStill(epoch, waiting.sinceNs) && at.monoNs - waiting.sinceNs >= msToNs(STILL_MS)) {
+  if (waiting !== null && isStill(epoch, waiting.sinceNs)) {
+    if (at.monoNs - waiting.sinceNs < msToNs(STILL_MS)) return null
     audit.waiting = null
-    return compare(track, waiting.answer, at, step)
+    return compare(track, waiting.answer, at, step) === 'different' ? 'missed' : null
   }
   if (audit.tries >= MAX_AUDIT_TRIES) {
     audit.tries = 0
@@ -66,11 +68,7 @@ export function askWhenDue(
 
 /** The venue's answer may be of an id that the book has not reached yet: it waits for it. */
 export function takeAnswer(track: Track, answer: DepthResult, at: Instant, step: Step): 'equal' | 'different' | null {
-  const { audit, epoch } = track
-  // While the book stands still the first answer is kept: it is its age that tells.
-  if (audit.waiting === null || epoch === null || !isStill(epoch, audit.waiting.sinceNs)) {
-    audit.waiting = { answer, sinceNs: at.monoNs }
-  }
+  track.audit.waiting = { answer, sinceNs: at.monoNs }
   return compareWhenEqual(track, at, step)
 }
 

@@ -6,7 +6,7 @@ import {
   tradeStream,
   unsubscribeRequest,
 } from '@booktape/gemini'
-import { type BookUpdate, compareDecimals, type GapCause } from '@booktape/market'
+import { type BookUpdate, compareDecimals, type GapCause, isZero } from '@booktape/market'
 import { askWhenDue, compareWhenEqual } from './audit.ts'
 import { backoffMs, msToNs, PARK_BACKOFF, RESYNC_BACKOFF, STABLE_MS } from './backoff.ts'
 import { continuity } from './continuity.ts'
@@ -97,8 +97,9 @@ export function onTick(subscription: Subscription, at: Instant, run: RunSettings
     case 'idle':
       return
     case 'live':
-      if (askWhenDue(subscription.track, at, ask, step) === 'different') {
-        resync(subscription, 'divergence', at.wallNs, at, run, ask, step)
+      if (askWhenDue(subscription.track, at, ask, step) === 'missed') {
+        const { epoch } = subscription.track
+        resync(subscription, 'sequence', epoch?.provenNs ?? at.wallNs, at, run, ask, step)
       }
       return
     case 'backing_off':
@@ -261,8 +262,9 @@ function isBelievable(subscription: Subscription, update: BookUpdate, step: Step
   return false
 }
 
-/** Both sides, each sorted from the best, not crossed: a delta hardly ever is all of these. */
+/** Both sides, each sorted from the best, not crossed, and nothing removed: a delta hardly ever is all of these. */
 function looksLikeSnapshot(update: BookUpdate): boolean {
+  if (update.changes.some((change) => isZero(change.quantity))) return false
   const bids = update.changes.filter((change) => change.side === 'bid').map((change) => change.price)
   const asks = update.changes.filter((change) => change.side === 'ask').map((change) => change.price)
   const [bestBid] = bids

@@ -1,0 +1,118 @@
+-- The database roles of booktape, each with the rights it needs and no other. For an administrator, who runs this file in
+-- booktape's database three times over its life:
+--
+--   1. on the empty database: makes the roles
+--   2. after the first "booktape migrate", made as booktape_migrator: gives them their rights
+--   3. after every later "booktape migrate" of a new version: the same
+--
+-- Whatever stands is left as it is, so running it once too often does no harm. A database that someone else has migrated
+-- is handed over to booktape_migrator.
+--
+--   booktape_migrator  owns the schemas; only "booktape migrate" signs in as it
+--   booktape_recorder  what DATABASE_URL of "booktape record" names
+--   booktape_reader    people and dashboards; cannot sign in itself: grant it to the logins that may read
+--
+-- No password stands here: give the first two theirs with "\password booktape_migrator" and "\password booktape_recorder".
+
+do $$
+declare
+  wanted record;
+  strong text;
+begin
+  for wanted in values ('booktape_migrator', 'login'), ('booktape_recorder', 'login'), ('booktape_reader', 'nologin') loop
+    if to_regrole(wanted.column1) is null then
+      begin
+        execute format('create role %I %s', wanted.column1, wanted.column2);
+      exception
+        -- Roles are the whole server's: another of its databases may be set up at the same time.
+        when duplicate_object or unique_violation then null;
+      end;
+    end if;
+  end loop;
+  select string_agg(rolname, ', ') into strong from pg_roles
+  where rolname in ('booktape_migrator', 'booktape_recorder', 'booktape_reader')
+    and (rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls);
+  if strong is not null then
+    raise exception '% may do more than booktape needs: take superuser, createrole, createdb, replication and bypassrls away first', strong;
+  end if;
+
+  -- By default everybody may make temporary tables, and on databases older than version 15 tables in schema public.
+  execute format('revoke temporary on database %I from public', current_database());
+  execute format('grant connect on database %I to booktape_migrator, booktape_recorder, booktape_reader', current_database());
+  execute format('grant create on database %I to booktape_migrator', current_database());
+end
+$$;
+revoke create on schema public from public;
+grant usage, create on schema public to booktape_migrator; -- for the list of applied migrations
+
+do $$
+declare
+  owned record;
+begin
+  if to_regnamespace('booktape') is null or to_regnamespace('market') is null then
+    raise notice 'the roles are there; next: "booktape migrate" as booktape_migrator, then this file again';
+    return;
+  end if;
+
+  for owned in
+    select format('schema %I', nspname) as what from pg_namespace where nspname in ('booktape', 'market')
+    union all
+    select format('table %s', oid::regclass) from pg_class
+    where relkind in ('r', 'p', 'v')
+      and (relnamespace in ('booktape'::regnamespace, 'market'::regnamespace) or oid = to_regclass('public.booktape_migrations'))
+      and relowner <> 'booktape_migrator'::regrole
+    union all
+    select format('type %s', reltype::regtype) from pg_class
+    where relkind = 'c' and relnamespace in ('booktape'::regnamespace, 'market'::regnamespace)
+      and relowner <> 'booktape_migrator'::regrole
+    union all
+    select format('routine %s', oid::regprocedure) from pg_proc
+    where pronamespace in ('booktape'::regnamespace, 'market'::regnamespace) and proowner <> 'booktape_migrator'::regrole
+  loop
+    execute format('alter %s owner to booktape_migrator', owned.what);
+  end loop;
+
+  -- The recorder begins with nothing, so that a right taken out of this file is taken away by running it.
+  revoke all on all tables in schema booktape, market from booktape_recorder;
+  revoke all on all functions in schema booktape, market from booktape_recorder;
+  grant usage on schema booktape to booktape_recorder;
+  -- Whether the tables are those it writes (services/recorder, contact.ts).
+  grant select on public.booktape_migrations to booktape_recorder;
+  -- Whose data this is (packages/store, venue-stamp.ts).
+  grant select, insert (name) on booktape.venue to booktape_recorder;
+  -- What is added (stored-columns.ts) ...
+  grant insert on booktape.sessions, booktape.epochs, booktape.gaps, booktape.book_messages, booktape.book_snapshots,
+    booktape.quotes, booktape.trades, booktape.instruments, booktape.audits, booktape.quarantine to booktape_recorder;
+  grant insert (journal_id, line, shard) on booktape.journals to booktape_recorder;
+  -- ... what is looked up to change a row, or to compare with one that stands (writer.ts, instrument-history.ts) ...
+  grant select on booktape.journals, booktape.sessions, booktape.epochs, booktape.gaps, booktape.trades,
+    booktape.instruments to booktape_recorder;
+  grant select (epoch_id, received_time, update_id) on booktape.book_messages to booktape_recorder; -- where an epoch ended
+  -- ... and what may be changed: ends of what was open, and the mark on a trade that the venue took back. A price, a
+  -- quantity, an id or a time that stands can be changed by nobody but the owner.
+  grant update (written_position, recorded_until) on booktape.journals to booktape_recorder;
+  grant update (closed_at, close_code, close_reason) on booktape.sessions to booktape_recorder;
+  grant update (ended_at, last_update_id, end_reason) on booktape.epochs to booktape_recorder;
+  grant update (to_id, ended_at, state) on booktape.gaps to booktape_recorder;
+  grant update (broken) on booktape.trades to booktape_recorder;
+  grant update (valid_to) on booktape.instruments to booktape_recorder;
+  grant delete on booktape.gaps to booktape_recorder; -- a gap that proved empty
+
+  -- The partitions of the days ahead belong to the owner of the tables, so the one function that makes them runs with
+  -- its rights. It takes a day and a number, and its names are whole and quoted; the search path is fixed all the same.
+  alter function booktape.make_partitions(date, integer) security definer;
+  alter function booktape.make_partitions(date, integer) set search_path = pg_catalog, pg_temp;
+  revoke execute on function booktape.make_partitions(date, integer) from public;
+  grant execute on function booktape.make_partitions(date, integer) to booktape_recorder;
+  -- Rows of a day that nobody made a partition for are an alarm (partitions.ts).
+  grant select on booktape.book_messages_default, booktape.book_snapshots_default, booktape.quotes_default
+    to booktape_recorder;
+
+  -- As migrations/0006_reader.sql has it, for a database whose migrator could not make roles.
+  grant usage on schema market, booktape to booktape_reader;
+  grant select on all tables in schema market to booktape_reader;
+  grant select on booktape.venue, booktape.journals, booktape.sessions, booktape.epochs, booktape.gaps, booktape.book_messages,
+    booktape.book_snapshots, booktape.quotes, booktape.trades, booktape.instruments, booktape.audits, booktape.quarantine,
+    booktape.known_epochs to booktape_reader;
+end
+$$;

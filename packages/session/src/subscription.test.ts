@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { BookUpdate, DecimalText, LevelChange, Side } from '@booktape/market'
+import { emptyStep } from './step.ts'
+import { DOUBTS_BEFORE_BELIEF, newSubscription, onDepth, onOpened, onReply } from './subscription.ts'
+import { newTrack } from './track.ts'
+
+const RUN = {
+  runId: 'run',
+  line: 'a',
+  symbols: ['btcusd'],
+  feeds: ['ws'],
+  v1Url: '',
+  wsUrl: '',
+  snapshotIntervalMs: 60_000,
+} as const
+const AT = { wallNs: 1_790_000_000_000_000_000n, monoNs: 0n }
+
+for (const [first, changes, isLive] of [
+  ['a book of both sides', [level('bid', '99', '1'), level('ask', '101', '2'), level('ask', '102', '1')], true],
+  [
+    'one bid, and asks that are removed',
+    [level('bid', '99', '1'), level('ask', '101', '0'), level('ask', '102', '0')],
+    false,
+  ],
+  ['one side only', [level('bid', '99', '1')], false],
+  ['a crossed book', [level('bid', '99', '1'), level('ask', '98', '2')], false],
+] as const) {
+  test(`after ${DOUBTS_BEFORE_BELIEF} first messages that were none, ${first} is ${isLive ? '' : 'not '}believed to be a snapshot`, () => {
+    const subscription = newSubscription(newTrack('btcusd', 'ws'))
+    const ids: string[] = []
+    const ask = (make: (id: number) => string): void => void ids.push(make(ids.length + 1))
+    onOpened(subscription, AT, ask)
+    for (let doubt = 0; doubt < DOUBTS_BEFORE_BELIEF; doubt++) {
+      take(ask, [level('bid', '99', '1')])
+      const { phase } = subscription
+      assert.equal(phase.phase, 'unsubscribing')
+      if (phase.phase === 'unsubscribing') onReply(subscription, phase.requestId, null, AT, RUN, ask, emptyStep())
+      if (subscription.phase.phase === 'backing_off') onOpened(subscription, AT, ask)
+    }
+    take(ask, changes)
+    assert.equal(subscription.phase.phase === 'live', isLive)
+
+    function take(asking: typeof ask, of: readonly LevelChange[]): void {
+      const update: BookUpdate = { firstUpdateId: 10n, lastUpdateId: 12n, eventTimeNs: null, changes: of }
+      onDepth(subscription, update, { at: AT, sessionId: 'session', messageSeq: 1 }, RUN, asking, emptyStep())
+    }
+  })
+}
+
+function level(side: Side, price: string, quantity: string): LevelChange {
+  return { side, price: price as DecimalText, quantity: quantity as DecimalText, reason: null }
+}

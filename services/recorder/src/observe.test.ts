@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createLogger, createMetrics } from '@booktape/runtime'
+import { advance, type CorridorEvent, newCorridorState, type RunSettings } from '@booktape/session'
+import { Observer } from './observe.ts'
+
+const HOSTILE_SYMBOLS = 100_000
+const RUN: RunSettings = {
+  runId: 'a run',
+  line: 'a',
+  symbols: ['btcusd'],
+  feeds: ['ws', 'v1'],
+  v1Url: 'ws://127.0.0.1:1',
+  wsUrl: 'ws://127.0.0.1:2',
+  snapshotIntervalMs: 60_000,
+}
+
+test(`${HOSTILE_SYMBOLS} symbols that nobody asked for make no book, no series and no row each`, async () => {
+  const recorder = observed()
+  recorder.hear('{"e":"depthUpdate","E":1,"s":"btcusd","U":5,"u":5,"b":[["1","1"]],"a":[["2","1"]]}')
+  assert.ok((await recorder.series()).includes('booktape_book_live{feed="ws",symbol="btcusd"} 1'))
+  recorder.hear('{"e":"depthUpdate","E":1,"s":"strangerusd","U":5,"u":5,"b":[],"a":[]}')
+  recorder.hear('{"E":1,"s":"strangerusd","t":1,"p":"1","q":"1","m":true}')
+  recorder.hear('{"e":"stranger0"}')
+  recorder.hear('{"e":"depthUpdate","E":1,"s":"__proto__","U":5,"u":5,"b":[],"a":[]}')
+  const before = await recorder.series()
+  const rows = recorder.rows
+  for (let i = 0; i < HOSTILE_SYMBOLS; i++) {
+    recorder.hear(
+      i % 2 === 0
+        ? `{"e":"depthUpdate","E":1,"s":"stranger${i}","U":${i},"u":${i},"b":[["1","1"]],"a":[]}`
+        : `{"E":1,"s":"STRANGER${i}","t":${i},"p":"1","q":"1","m":true}`,
+    )
+  }
+  const after = await recorder.series()
+  assert.deepEqual(names(after), names(before))
+  assert.equal(after.filter((line) => /stranger|__proto__/i.test(line)).length, 0)
+  assert.equal(recorder.rows, rows)
+  assert.deepEqual([...recorder.state.tracks.keys()], ['ws:btcusd', 'v1:btcusd'])
+})
+
+test('text of the venue in events and refusals makes no series either, and what is kept of it a minute is bounded', async () => {
+  const recorder = observed()
+  recorder.hear('{"e":"stranger"}')
+  recorder.hear('{"e":"MALFORMED_JSON"}')
+  recorder.hear('{')
+  const before = await recorder.series()
+  for (let i = 0; i < 1_000; i++) recorder.hear(`{"e":"WEIRD_${i}: x"}`)
+  const after = await recorder.series()
+  const grown = names(after).filter((name) => !names(before).includes(name))
+  assert.deepEqual(grown, ['booktape_quarantined_total{feed="ws",reason="over_limit"}'])
+  assert.equal(recorder.rows, 120)
+})
+
+/** An open connection of the new API, and what is counted of what comes on it. */
+function observed() {
+  const state = newCorridorState()
+  const metrics = createMetrics({ version: 'test' })
+  const observer = new Observer(metrics, createLogger({ level: 'silent', name: 'test' }))
+  let messageSeq = 0
+  let quarantined = 0
+  const at = { wallNs: 1_785_312_000_000_000_000n, monoNs: 1_000_000_000n }
+  const take = (event: CorridorEvent): void => {
+    const step = advance(state, event)
+    observer.observe(event, step)
+    quarantined += step.records.filter((record) => record.kind === 'quarantine').length
+  }
+  take({ kind: 'started', at, run: RUN })
+  take({ kind: 'tick', at })
+  take({ kind: 'dialing', at, connection: 1, session: 'ws#0', sessionId: 'one', url: RUN.wsUrl })
+  take({ kind: 'opened', at, connection: 1 })
+  return {
+    state,
+    get rows() {
+      return quarantined
+    },
+    hear: (text: string): void => {
+      const payload = new TextEncoder().encode(text)
+      take({ kind: 'frame', at, connection: 1, messageSeq: ++messageSeq, isBinary: false, payload })
+    },
+    series: async (): Promise<string[]> => {
+      observer.gauge(state, at.monoNs, 0, 0)
+      const text = await metrics.registry.metrics()
+      return text.split('\n').filter((line) => line.startsWith('booktape_'))
+    },
+  }
+}
+
+const names = (series: readonly string[]): string[] => series.map((line) => line.slice(0, line.lastIndexOf(' ')))

@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { bookDigest } from '@booktape/book'
+import { Exchange, type FaultRequest, presetOf } from '@booktape/exchange'
+import { invariant, type MarketRecord } from '@booktape/market'
+import { type Anomaly, advance } from '@booktape/session'
+import { type Intercept, trueDigest, VirtualRecorder } from './virtual-recorder.ts'
+
+const START_NS = 1_790_732_600_000_000_000n
+const PERP = 'btcgusdperp'
+
+// A venue that is broken or means harm, in virtual time.
+
+test('ids that go backward on an open connection are a new beginning: the book is dropped, the loss told, and the new ids believed', () => {
+  const back = 10n ** 15n
+  let isBack = false
+  const earlier: Intercept = (_, frame) => {
+    if (!isBack || typeof frame !== 'string') return [frame]
+    return [
+      frame.replace(
+        /"(U|u|lastUpdateId)":(\d{16,})/g,
+        (_all, key: string, id: string) => `"${key}":${BigInt(id) - back}`,
+      ),
+    ]
+  }
+  const { exchange, recorder } = recording('ws', earlier)
+  recorder.pass(20_000)
+  const { lastUpdateId: before } = recorder.track('ws', PERP)
+  isBack = true
+  assert.ok(recorder.pass(60_000, () => (recorder.track('ws', PERP).lastUpdateId ?? 0n) < (before ?? 0n)))
+  recorder.pass(20_000)
+  const gaps = recorder.records.flatMap((record) =>
+    record.kind === 'gap_opened' && record.stream === 'book' ? [record] : [],
+  )
+  assert.deepEqual(
+    gaps.map(({ cause, fromId }) => [cause, fromId]),
+    [['sequence', before]],
+  )
+  assert.deepEqual(
+    recorder.records.flatMap((record) =>
+      record.kind === 'gap_closed' && record.gapId === gaps[0]?.gapId ? [record.toId] : [],
+    ),
+    [null], // the two counts have no common measure
+  )
+  const { epoch, book, lastUpdateId } = recorder.track('ws', PERP)
+  assert.ok(epoch !== null && lastUpdateId !== null)
+  assert.equal(bookDigest(book), trueDigest(exchange, PERP, lastUpdateId + back))
+})
+
+for (const [feed, withinMs] of [
+  ['v1', 6_000], // the next heartbeat
+  ['ws', 300_000], // the next look at the whole book
+] as const) {
+  test(`${feed}: a message lost before a long silence is found within ${withinMs / 1_000} s`, () => {
+    let isDropping = false
+    const dropOne: Intercept = (_, frame) => {
+      if (!isDropping || typeof frame !== 'string' || !/"depthUpdate"|"update"/.test(frame)) return [frame]
+      isDropping = false
+      return []
+    }
+    const { exchange, recorder } = recording(feed, dropOne)
+    recorder.pass(20_000)
+    isDropping = true
+    const { lastUpdateId: before } = recorder.track(feed, PERP)
+    const lostNs = exchange.nowNs
+    inject(exchange, { fault: 'empty_book', symbol: PERP }) // one update, and after it nothing trades or is quoted
+    assert.ok(recorder.pass(withinMs, () => causes(recorder.records).length > 0))
+    assert.equal(isDropping, false)
+    assert.deepEqual(
+      recorder.records.flatMap((r) =>
+        r.kind === 'gap_opened' && r.stream === 'book' ? [[r.cause, r.fromId, r.receivedTimeNs <= lostNs]] : [],
+      ),
+      [['sequence', before, true]],
+    )
+  })
+}
+
+test('a book that the venue crosses is stored as it came, counted, and looked at within seconds', () => {
+  const crossing = once((frame) => frame.replace('"b":[', '"b":[["999999.5","1"],').replace(',]', ']'), '"b":[')
+  const { recorder } = recording('ws', crossing.intercept)
+  recorder.pass(60_000)
+  assert.deepEqual(anomalies(recorder, 'crossed_book'), 0)
+  crossing.arm()
+  assert.ok(recorder.pass(30_000, () => causes(recorder.records).length > 0))
+  assert.deepEqual(causes(recorder.records), ['divergence'])
+  assert.ok(anomalies(recorder, 'crossed_book') >= 1)
+  const stored = recorder.records.flatMap((record) => (record.kind === 'book_message' ? record.changes : []))
+  assert.equal(stored.filter((change) => change.price === '999999.5' && change.quantity === '1').length, 1)
+})
+
+test('a level that one message sets twice: both are stored, the last one holds', () => {
+  const twice = once((frame) => frame.replace('"b":[', '"b":[["0.5","7"],["0.50","8"],').replace(',]', ']'), '"b":[')
+  const { recorder } = recording('ws', twice.intercept)
+  recorder.pass(20_000)
+  twice.arm()
+  assert.ok(recorder.pass(20_000, () => twice.isDone()))
+  const { prices, quantities } = recorder.track('ws', PERP).book.bids
+  assert.equal(quantities[prices.findIndex((price) => price === '0.5')], '8')
+  const stored = recorder.records.flatMap((record) => (record.kind === 'book_message' ? record.changes : []))
+  assert.deepEqual(
+    stored.filter((change) => change.price === '0.5').map((change) => change.quantity),
+    ['7', '8'],
+  )
+})
+
+test('the removal of a level that is not there changes nothing and is counted', () => {
+  const removal = once((frame) => frame.replace('"b":[', '"b":[["0.5","0"],').replace(',]', ']'), '"b":[')
+  const { exchange, recorder } = recording('ws', removal.intercept)
+  recorder.pass(20_000)
+  const before = anomalies(recorder, 'absent_level_removed')
+  removal.arm()
+  assert.ok(recorder.pass(20_000, () => removal.isDone()))
+  assert.ok(anomalies(recorder, 'absent_level_removed') > before)
+  assertRight(exchange, recorder)
+  assert.deepEqual(causes(recorder.records), [])
+})
+
+for (const [what, time] of [
+  ['zero', '0'],
+  ['in milliseconds', '1790732600000'],
+  ['a day ahead', '1790819000000000000'],
+  ['the last instant there is', '9223372036854775807'],
+] as const) {
+  test(`an event time that is ${what} is stored as it is, and neither order nor books follow it`, () => {
+    const { exchange, recorder } = recording('ws', (_, frame) => [
+      typeof frame === 'string' ? frame.replace(/"E":\d+/, `"E":${time}`) : frame,
+    ])
+    recorder.pass(30_000)
+    const messages = recorder.records.filter((record) => record.kind === 'book_message')
+    assert.ok(messages.length > 10)
+    assert.ok(messages.every((message) => message.eventTimeNs === BigInt(time)))
+    assert.ok(messages.every((message, i) => i === 0 || message.messageSeq > (messages[i - 1]?.messageSeq ?? 0)))
+    assert.ok(messages.every((message) => message.receivedTimeNs > START_NS))
+    assert.deepEqual(causes(recorder.records), [])
+    assertRight(exchange, recorder)
+  })
+}
+
+test('v1: a connection that does not begin at sequence 0 is left, disclosed, and made anew', () => {
+  const { exchange, recorder } = recording('v1', undefined, [
+    { fault: 'wrong_first_sequence', feed: 'v1', sequence: 5 },
+  ])
+  recorder.pass(2_000)
+  assert.deepEqual(causes(recorder.records), ['sequence'])
+  assert.equal(recorder.records.filter((record) => record.kind === 'session_opened').length, 2)
+  recorder.pass(60_000)
+  assertRight(exchange, recorder, 'v1')
+})
+
+test('v1: a second initial book on one connection is not merged: the book is dropped and taken anew', () => {
+  let initial: string | null = null
+  let isRepeating = false
+  const { exchange, recorder } = recording('v1', (_, frame) => {
+    if (typeof frame !== 'string') return [frame]
+    if (initial === null && frame.includes('"initial"')) initial = frame
+    if (!isRepeating || initial === null) return [frame]
+    isRepeating = false
+    const sequence = /"socket_sequence":\d+/.exec(frame)?.[0] ?? ''
+    return [initial.replace(/"socket_sequence":\d+/, sequence)]
+  })
+  recorder.pass(20_000)
+  isRepeating = true
+  recorder.pass(90_000)
+  assert.deepEqual(causes(recorder.records), ['protocol'])
+  assertRight(exchange, recorder, 'v1')
+})
+
+for (const feed of ['v1', 'ws'] as const) {
+  test(`${feed}: a venue that takes every connection and closes it at once is dialed ever more rarely`, () => {
+    const { exchange, recorder } = recording(feed)
+    let opened = 0
+    const dialsBy = (minutes: number): number => {
+      for (let second = 0; second < minutes * 60; second++) {
+        recorder.pass(1_000)
+        inject(exchange, { fault: 'close', feed, code: 1000 })
+      }
+      const all = recorder.records.filter((record) => record.kind === 'session_opened').length
+      const more = all - opened
+      opened = all
+      return more
+    }
+    const first = dialsBy(10)
+    const later = dialsBy(10)
+    assert.ok(first >= 10 && first <= 25, `${first} dials in the first ten minutes`)
+    assert.ok(later >= 8 && later <= 12, `${later} dials in the next`) // one a minute, as the cap has it
+    recorder.pass(120_000)
+    assertRight(exchange, recorder, feed)
+  })
+
+  test(`${feed}: after a minute in which this process stood still nobody is judged silent before what waits is read`, () => {
+    const { exchange, recorder } = recording(feed)
+    recorder.pass(20_000)
+    recorder.beAway(60_000)
+    const at = { wallNs: exchange.nowNs, monoNs: exchange.nowNs }
+    const { orders, records } = advance(recorder.state, { kind: 'tick', at }) // timers run before sockets are read
+    assert.deepEqual(
+      orders.filter((order) => order.kind === 'hang_up'),
+      [],
+    )
+    assert.deepEqual(causes(records), [])
+    recorder.pass(30_000)
+    assert.deepEqual(causes(recorder.records), [])
+    assert.equal(recorder.records.filter((record) => record.kind === 'session_opened').length, 1)
+    assertRight(exchange, recorder, feed)
+  })
+}
+
+/** Changes the next matching frame once it is armed. */
+function once(change: (frame: string) => string, marker: string) {
+  let isArmed = false
+  let done = 0
+  const intercept: Intercept = (_, frame) => {
+    if (!isArmed || typeof frame !== 'string' || !frame.includes(marker) || !frame.includes('depthUpdate'))
+      return [frame]
+    isArmed = false
+    done++
+    return [change(frame)]
+  }
+  return { intercept, arm: () => void (isArmed = true), isDone: () => done > 0 }
+}
+
+function assertRight(exchange: Exchange, recorder: VirtualRecorder, feed: 'v1' | 'ws' = 'ws'): void {
+  const { epoch, book, lastUpdateId } = recorder.track(feed, PERP)
+  assert.ok(epoch !== null && lastUpdateId !== null)
+  assert.equal(bookDigest(book), trueDigest(exchange, PERP, lastUpdateId))
+}
+
+const causes = (records: readonly MarketRecord[]): string[] =>
+  records.flatMap((record) => (record.kind === 'gap_opened' && record.stream === 'book' ? [record.cause] : []))
+
+const anomalies = (recorder: VirtualRecorder, anomaly: Anomaly): number =>
+  recorder.observations.reduce(
+    (sum, seen) => sum + (seen.kind === 'anomaly' && seen.anomaly === anomaly ? seen.count : 0),
+    0,
+  )
+
+function inject(exchange: Exchange, fault: FaultRequest): void {
+  const injected = exchange.faults.inject(fault)
+  if (typeof injected === 'string') assert.fail(injected)
+}
+
+function recording(feed: 'v1' | 'ws', intercept?: Intercept, faults: readonly FaultRequest[] = []) {
+  const spec = presetOf(PERP)
+  invariant(spec !== null, 'the exchange has the symbol')
+  const exchange = new Exchange({ seed: 11, symbols: [spec], startNs: START_NS })
+  for (const fault of faults) inject(exchange, fault)
+  return { exchange, recorder: new VirtualRecorder(exchange, { feeds: [feed] }, intercept) }
+}
