@@ -30,6 +30,11 @@ export const PAGE_DEADLINE_MS = 180_000
 export const REPAIR_RETRY_MS = 30_000
 /** An hour of trying: what REST refuses for so long is beyond its reach. */
 export const MAX_REPAIR_FAILURES = 120
+/**
+ * Where no trade is known yet, the read begins at a time, which is ours and not the venue's: so much earlier that a clock
+ * that is a day wrong hides nothing. What is read too much is stored, or stored already.
+ */
+export const CLOCK_DOUBT_MS = 2 * 86_400_000
 /** REST reaches back seven calendar days; beyond six, part of the seventh may be missing. */
 export const REST_REACH_MS = 6 * 86_400_000
 
@@ -131,7 +136,7 @@ function earliest(gaps: readonly OpenGap[], clock: bigint | null): ReadFrom {
       (least, gap) => (gap.startedNs < least ? gap.startedNs : least),
       nameless[0]?.startedNs ?? 0n,
     )
-    return { timeMs: startedNs / 1_000_000n - 1n } // whether the venue means "after" or "from" is not known
+    return { timeMs: startedNs / 1_000_000n - BigInt(CLOCK_DOUBT_MS) }
   }
   const ids = [...gaps.flatMap((gap) => (gap.fromId === null ? [] : [gap.fromId])), ...(clock === null ? [] : [clock])]
   return { tradeId: ids.reduce((least, id) => (id < least ? id : least)) }

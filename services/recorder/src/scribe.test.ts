@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, open, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -8,7 +8,7 @@ import type { MarketRecord } from '@booktape/market'
 import { systemClock } from '@booktape/runtime'
 import { advance, newCorridorState } from '@booktape/session'
 import { type Batch, StoreError, type WriteResult } from '@booktape/store'
-import { saveCheckpoint } from './checkpoint.ts'
+import { fastForward, saveCheckpoint } from './checkpoint.ts'
 import { readEntry, type WrittenEvent, writeEntry } from './entries.ts'
 import { DamageFoundError, LostEntriesError, MAX_WAITING_RECORDS, Scribe } from './scribe.ts'
 
@@ -87,6 +87,36 @@ test('a live edge that stands on a checkpoint, where storage has none and the en
   assert.equal(await second.journal.newestCheckpoint(second.journal.lastPosition), null)
 })
 
+test('damage before the stored position is a gap in storage too, and what was stored is said again in one batch', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'booktape-scribe-'))
+  t.after(() => rm(directory, { recursive: true, force: true }))
+  const first = await openDesk(t, { directory, maxSegmentBytes: 8_192 })
+  first.note(...script(0, 400))
+  await first.until(() => first.written() === first.journal.lastPosition)
+  await first.close()
+  const segments = (await readdir(directory)).filter((name) => name.endsWith('.segment')).sort()
+  const file = await open(join(directory, segments[2] ?? ''), 'r+')
+  await file.write(Uint8Array.of(0xff), 0, 1, 4_096)
+  await file.close()
+
+  const stored = first.database.batches.length
+  const second = await openDesk(t, {
+    directory,
+    maxSegmentBytes: 8_192,
+    batches: first.database.batches,
+    replayed: true,
+  })
+  second.note({
+    kind: 'started',
+    at: { wallNs: 1_790_000_001_000_000_000n, monoNs: 1n },
+    run: { ...RUN, runId: 'second run' },
+  })
+  await second.until(() => second.written() === second.journal.lastPosition)
+  const again = second.database.batches.slice(stored).flatMap((batch) => batch.records)
+  const gaps = again.flatMap((record) => (record.kind === 'gap_opened' ? [record.cause] : []))
+  assert.deepEqual(gaps, ['journal_damaged'])
+})
+
 const RUN = {
   runId: 'run',
   line: 'a',
@@ -140,7 +170,13 @@ type Cleaner = { after(clean: () => Promise<void>): void }
 /** A scribe with a real journal, a live edge as the corridor's, and a database of memory that can be away. */
 async function openDesk(
   t: Cleaner,
-  options: { directory?: string; isAway?: boolean; batches?: Batch[]; maxSegmentBytes?: number } = {},
+  options: {
+    directory?: string
+    isAway?: boolean
+    batches?: Batch[]
+    maxSegmentBytes?: number
+    replayed?: boolean
+  } = {},
 ) {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'booktape-scribe-')))
   const { maxSegmentBytes = 2 ** 26 } = options
@@ -152,13 +188,16 @@ async function openDesk(
   })
   const database = { isAway: options.isAway ?? false, batches: options.batches ?? [] }
   const written = (): number => database.batches.at(-1)?.toPosition ?? 0
-  const live = newCorridorState()
+  // As a start does: the live edge stands at the end of the journal, and has seen what cannot be read.
+  const beginning = { position: 0, state: newCorridorState(), isBlank: false }
+  const replayed = await fastForward(journal, beginning, options.replayed === true ? journal.syncedPosition : 0)
+  const live = replayed.state
   const expected: MarketRecord[] = []
   const levels: boolean[] = []
   const stopping = new AbortController()
   const scribe = new Scribe({
     journal,
-    live: { position: journal.syncedPosition, isBlank: false, damage: new Set() },
+    live: { position: journal.syncedPosition, isBlank: false, damage: replayed.damage },
     writer: {
       readPosition: async () => {
         if (database.isAway) throw new StoreError('AWAY', 'the database of this test is away')

@@ -171,16 +171,19 @@ export class Scribe {
     let replayed = checkpoint.position
     let batch: Waiting[] = []
     let records = 0
+    let isSaidAgain = false
     let target = this.#journal.syncedPosition
     while (!signal.aborted) {
       for await (const entries of replay(this.#journal, replayed + 1, target, (damage) => this.#onDamage(damage))) {
         for (const { position, wallNs, event } of entries) {
           const step = event === null ? null : advance(state, event)
           replayed = position
-          if (replayed <= written) continue
+          // After damage even what is stored is said again: the gap it makes is new to storage, and rows know themselves.
+          isSaidAgain ||= event?.kind === 'damaged'
+          if (replayed <= written && !isSaidAgain) continue
           batch.push({ position: replayed, wallNs, records: step?.records ?? [] })
           records += step?.records.length ?? 0
-          if (records < MAX_BATCH_RECORDS && batch.length < MAX_BATCH_ENTRIES) continue
+          if (replayed <= written || (records < MAX_BATCH_RECORDS && batch.length < MAX_BATCH_ENTRIES)) continue
           await this.#write(batch, signal)
           batch = []
           records = 0
@@ -226,11 +229,14 @@ export class Scribe {
     }
     let count = 0
     let records = 0
-    while (count < this.#waiting.length && count < MAX_BATCH_ENTRIES && records < MAX_BATCH_RECORDS) {
-      records += this.#waiting[count]?.records.length ?? 0
+    for (const entry of this.#waiting) {
+      const isNew = entry.position > (this.#written ?? 0)
+      if (isNew && (count >= MAX_BATCH_ENTRIES || records >= MAX_BATCH_RECORDS)) break
+      records += entry.records.length
       count++
     }
     const batch = this.#waiting.slice(0, count)
+    if ((batch.at(-1)?.position ?? 0) <= (this.#written ?? 0)) return this.#sleepUntilOffer(COMMIT_INTERVAL_MS, signal)
     await this.#write(batch, signal)
     if (!this.#isLevelMode()) return // fell behind meanwhile: the journal gives the rest again
     this.#waiting.splice(0, count)
