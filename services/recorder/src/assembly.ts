@@ -15,6 +15,8 @@ import type { Commit } from './readiness.ts'
 import { type BatchWriter, Scribe, type ScribeEvents } from './scribe.ts'
 import { fetchTrades } from './trade-pages.ts'
 
+/** A start after a kill replays the part of a segment since its checkpoint: a second or two of work at this size. */
+const SEGMENT_BYTES = 32 * 2 ** 20
 /** One batch at a time, and a spare for the daily work. */
 const DATABASE_CONNECTIONS = 3
 
@@ -123,7 +125,12 @@ export async function assemble(parts: AssemblyParts): Promise<Assembly> {
 
 async function openJournal({ config, journalDirectory, log, onFailure }: AssemblyParts): Promise<Journal> {
   const { journalRetentionMs: retentionMs, journalLimitBytes: limitBytes } = config
-  const journal = await Journal.open(journalDirectory, { retentionMs, limitBytes, onFailure })
+  const journal = await Journal.open(journalDirectory, {
+    retentionMs,
+    limitBytes,
+    maxSegmentBytes: SEGMENT_BYTES,
+    onFailure,
+  })
   const { damage } = journal.recovery
   if (damage !== null) log.error({ ...damage }, 'the journal was damaged: what followed is set aside and will be a gap')
   return journal

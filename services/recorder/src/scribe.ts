@@ -77,6 +77,7 @@ export class Scribe {
   #lastCommitNs = 0n
   #wake: (() => void) | null = null
   #isDraining = false
+  readonly #drained = new AbortController()
   #isReachable = true
   readonly #knownDamage: ReadonlySet<number>
   readonly #isLiveBlank: boolean
@@ -139,9 +140,11 @@ export class Scribe {
     }
   }
 
-  /** From now on nothing new is awaited: `run` may be ended once `backlog` is 0. */
+  /** From now on nothing new is awaited and no pause is made: `run` may be ended once `backlog` is 0. */
   drain(): void {
     this.#isDraining = true
+    this.#isReachable = true // until one more try says otherwise: the last failure may be long past
+    this.#drained.abort()
     this.#wake?.()
   }
 
@@ -274,7 +277,9 @@ export class Scribe {
     const retryInMs = Math.min(RETRY_CAP_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt - 1, 10))
     this.#isReachable = false
     this.#events.failed({ class: failureClass, reason, retryInMs })
-    await this.#clock.sleep(retryInMs, signal).catch(ignoreAbort(signal))
+    const ended = AbortSignal.any([signal, this.#drained.signal])
+    if (!ended.aborted) await this.#clock.sleep(retryInMs, ended).catch(ignoreAbort(ended))
+    else if (!signal.aborted) await this.#clock.sleep(RETRY_FIRST_MS, signal).catch(ignoreAbort(signal))
   }
 
   #fallBehind(): void {
