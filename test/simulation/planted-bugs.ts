@@ -15,8 +15,9 @@ const GROUP_WRITER = 'packages/journal/src/group-writer.ts'
  *
  * Some are left out, because nothing tells them from right code: an overlap taken for a gap (its updates
  * overlap nowhere but right after a snapshot, where they are stale), and a snapshot that is waited for without end (the next update
- * is no believable snapshot, and asks anew), a broken record that is read past (the chain breaks at every later one as well), and trades
- * that are not stored while the book is unknown (REST gives them again).
+ * is no believable snapshot, and asks anew), a broken record that is read past (the chain breaks at every later one as well), trades that
+ * are not stored while the book is unknown (REST gives them again), and a directory that is not synced when a segment begins (the
+ * checkpoint of that very moment syncs it; `packages/journal/src/disk-faults.test.ts` asks for it by itself).
  */
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
@@ -196,8 +197,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'the scribe begins at the start of the journal again',
     foundBy: 1,
     file: SCRIBE,
-    right: '          if (replayed <= written) continue\n',
-    wrong: '          if (replayed + 3 <= written) continue\n',
+    right: '          if (replayed <= written && !isSaidAgain) continue\n',
+    wrong: '          if (replayed + 3 <= written && !isSaidAgain) continue\n',
   },
   {
     name: 'the scribe loses the entry at the hand-over to the live edge',
@@ -218,13 +219,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     foundBy: 1,
     file: GROUP_WRITER,
     right: '      await this.#file.sync()\n',
-    wrong: '',
-  },
-  {
-    name: 'the journal does not sync its directory',
-    foundBy: 14,
-    file: GROUP_WRITER,
-    right: '      if (group.opens !== null) await this.#disk.syncDirectory(this.#directory)\n',
     wrong: '',
   },
   {
