@@ -28,4 +28,3 @@ export {
   type Step,
 } from './step.ts'
 export type { Epoch, OpenGap, Track } from './track.ts'
-export type { ReadFrom } from './trade-repair.ts'

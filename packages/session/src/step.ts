@@ -1,5 +1,4 @@
 import type { Feed, GapCause, MarketRecord } from '@booktape/market'
-import type { ReadFrom } from './trade-repair.ts'
 
 /** What goes back up the corridor: to the sockets, and to REST. */
 export type Order = SocketOrder | RestOrder
@@ -8,6 +7,9 @@ export type SocketOrder =
   | Readonly<{ kind: 'dial'; session: string; feed: Feed; url: string }>
   | Readonly<{ kind: 'hang_up'; connection: number }>
   | Readonly<{ kind: 'send'; connection: number; text: string }>
+
+/** Trades after an id, or after a time where no id is known. */
+export type ReadFrom = Readonly<{ tradeId: bigint }> | Readonly<{ timeMs: bigint }>
 
 export type RestOrder = Readonly<{ kind: 'fetch_trades'; symbol: string; from: ReadFrom }>
 

@@ -2,7 +2,7 @@ import { decodeRestTrades, MAX_TRADES_LIMIT } from '@booktape/gemini'
 import { type MarketRecord, VenueProtocolError } from '@booktape/market'
 import { msToNs } from './backoff.ts'
 import type { CorridorEvent, Instant } from './event.ts'
-import type { Step } from './step.ts'
+import type { ReadFrom, Step } from './step.ts'
 import type { OpenGap, Track } from './track.ts'
 
 /**
@@ -20,9 +20,6 @@ export type TradeRepair = {
   provenBefore: bigint | null // and by the one before
   highest: bigint | null // of the read under way
 }
-
-/** Trades after an id, or after a time where no id is known. */
-export type ReadFrom = Readonly<{ tradeId: bigint }> | Readonly<{ timeMs: bigint }>
 
 export const REPAIR_INTERVAL_MS = 600_000
 /** A page that did not come for this long will not: the reader of REST gives up before. */
