@@ -11,7 +11,8 @@ export type SocketOrder =
 /** Trades after an id, or after a time where no id is known. */
 export type ReadFrom = Readonly<{ tradeId: bigint }> | Readonly<{ timeMs: bigint }>
 
-export type RestOrder = Readonly<{ kind: 'fetch_trades'; symbol: string; from: ReadFrom }>
+/** `from` null: the newest trades there are. */
+export type RestOrder = Readonly<{ kind: 'fetch_trades'; symbol: string; from: ReadFrom | null }>
 
 /** Odd but harmless: counted, never an error. */
 export const ANOMALIES = [

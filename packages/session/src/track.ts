@@ -38,7 +38,7 @@ export type Track = {
   book: OrderBook
   epoch: Epoch | null
   lastUpdateId: bigint | null // the last id that is proven, in this epoch or the one before
-  lastTradeId: bigint | null
+  lastTrade: Readonly<{ tradeId: bigint; receivedNs: bigint }> | null // the last one that came live
   gaps: { book: OpenGap | null; trades: OpenGap | null }
   unfilled: OpenGap[] // closed gaps of trades that REST may still fill
   gapCount: number
@@ -71,7 +71,7 @@ export function newTrack(symbol: string, feed: Feed): Track {
     book: emptyBook(),
     epoch: null,
     lastUpdateId: null,
-    lastTradeId: null,
+    lastTrade: null,
     gaps: { book: null, trades: null },
     unfilled: [],
     gapCount: 0,
@@ -189,7 +189,7 @@ export function loseBook(track: Track, cause: GapCause, provenNs: bigint, runId:
 /** Trades of the new API ride outside any sequence: what was sent while nobody listened is a gap of its own. */
 export function loseTrades(track: Track, cause: GapCause, provenNs: bigint, runId: string, step: Step): void {
   if (track.gaps.trades !== null) return
-  track.gaps.trades = openGap(track, 'trades', track.lastTradeId, cause, provenNs, runId, step)
+  track.gaps.trades = openGap(track, 'trades', track.lastTrade?.tradeId ?? null, cause, provenNs, runId, step)
 }
 
 export function closeTradesGap(track: Track, at: Instant, step: Step): void {
@@ -206,7 +206,7 @@ export function closeTradesGap(track: Track, at: Instant, step: Step): void {
 }
 
 export function recordTrade(track: Track, at: Instant, trade: Trade, step: Step): void {
-  if (track.lastTradeId === null || trade.tradeId > track.lastTradeId) track.lastTradeId = trade.tradeId
+  track.lastTrade = { tradeId: trade.tradeId, receivedNs: at.wallNs }
   step.records.push({
     kind: 'trade',
     symbol: track.symbol,

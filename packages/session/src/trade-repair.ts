@@ -1,5 +1,5 @@
-import { decodeRestTrades, MAX_TRADES_LIMIT } from '@booktape/gemini'
-import { type MarketRecord, VenueProtocolError } from '@booktape/market'
+import { decodeRestTrades, MAX_TRADES_LIMIT, type RestTrade } from '@booktape/gemini'
+import { VenueProtocolError } from '@booktape/market'
 import { msToNs } from './backoff.ts'
 import type { CorridorEvent, Instant } from './event.ts'
 import type { ReadFrom, Step } from './step.ts'
@@ -11,14 +11,22 @@ import type { OpenGap, Track } from './track.ts'
  * the clock. Each is read twice before it is left alone, because the venue may break a trade after the fact.
  */
 export type TradeRepair = {
+  beganNs: bigint | null // wall clock: what the venue made since then is ours to record
   dueNs: bigint // monotonic
   askedNs: bigint | null // a page is under way
-  from: ReadFrom | null // where the read under way began
-  gaps: OpenGap[] // what the read under way settles
+  read: TradeRead | null
   failures: number // in a row
-  proven: bigint | null // every trade up to this id has been read by the last read
+  proven: bigint | null // every trade up to this id has been read by the last read; 0 where there was none
   provenBefore: bigint | null // and by the one before
-  highest: bigint | null // of the read under way
+  provenNs: bigint // wall clock, when the last read ended
+}
+
+/** Pages under way, from the oldest trade that may be missing to the newest there is. */
+export type TradeRead = {
+  cursor: ReadFrom | null // where the next page begins; null for the newest trades there are
+  anchor: bigint | null // the first page must hold this trade, or the ids do not lead to what we miss
+  newest: bigint | null // the last trade read
+  readonly gaps: readonly OpenGap[] // what the read settles
 }
 
 export const REPAIR_INTERVAL_MS = 600_000
@@ -35,35 +43,35 @@ export const CLOCK_DOUBT_MS = 2 * 86_400_000
 /** REST reaches back seven calendar days; beyond six, part of the seventh may be missing. */
 export const REST_REACH_MS = 6 * 86_400_000
 
+/** A trade that was under way when a read ended comes within this; after it, a lower id than those read is a new count. */
+export const UNDER_WAY_MS = 60_000
+
 export function newTradeRepair(): TradeRepair {
   return {
+    beganNs: null,
     dueNs: 0n,
     askedNs: null,
-    from: null,
-    gaps: [],
+    read: null,
     failures: 0,
     proven: null,
     provenBefore: null,
-    highest: null,
+    provenNs: 0n,
   }
 }
 
 /** Asks for a page when a gap waits to be filled, or when it is time. `tracks`: the symbol's, of all feeds. */
 export function repairWhenDue(repair: TradeRepair, tracks: readonly Track[], at: Instant, step: Step): void {
   if (repair.askedNs !== null) {
-    if (at.monoNs - repair.askedNs > msToNs(PAGE_DEADLINE_MS)) abandonRead(repair, at)
+    if (at.monoNs - repair.askedNs > msToNs(PAGE_DEADLINE_MS)) abandonPage(repair, at)
     return
   }
   const symbol = tracks[0]?.symbol
   if (symbol === undefined) return
-  if (repair.from === null && !beginRead(repair, tracks, at, step)) return
-  if (repair.from === null || at.monoNs < repair.dueNs) return
+  repair.beganNs ??= at.wallNs
+  repair.read ??= nextRead(repair, tracks, at, step)
+  if (repair.read === null || at.monoNs < repair.dueNs) return
   repair.askedNs = at.monoNs
-  step.orders.push({
-    kind: 'fetch_trades',
-    symbol,
-    from: repair.highest === null ? repair.from : { tradeId: repair.highest },
-  })
+  step.orders.push({ kind: 'fetch_trades', symbol, from: repair.read.cursor })
 }
 
 /** A page of trades, or the word that there is none. */
@@ -72,13 +80,13 @@ export function takePage(
   event: Extract<CorridorEvent, { kind: 'trades_page' }>,
   step: Step,
 ): void {
-  if (repair.from === null) return // of a read that was given up
+  const { read } = repair
+  if (read === null) return // it was given up
   repair.askedNs = null
   const trades = readPage(event, step)
-  if (trades === null) return failRead(repair, event.at, step)
+  if (trades === null) return failRead(repair, read, event.at, step)
   repair.failures = 0
   for (const { tradeId, eventTimeNs, price, quantity, takerSide, broken } of [...trades].reverse()) {
-    if (repair.highest === null || tradeId > repair.highest) repair.highest = tradeId
     step.records.push({
       kind: 'trade',
       symbol: event.symbol,
@@ -92,11 +100,13 @@ export function takePage(
       broken,
     })
   }
-  if (trades.length >= MAX_TRADES_LIMIT) return // the next page begins at `highest`
-  settle(repair, 'filled', event.at, step)
+  repair.read = readOn(repair, read, trades)
+  if (repair.read !== null) return
+  settle(read.gaps, 'filled', event.at, step)
   repair.provenBefore = repair.proven
-  repair.proven = repair.highest ?? repair.proven
-  endRead(repair, event.at)
+  repair.proven = read.newest ?? repair.proven ?? NO_TRADE
+  repair.provenNs = event.at.wallNs
+  repair.dueNs = event.at.monoNs + msToNs(REPAIR_INTERVAL_MS)
 }
 
 /** The process ended: nothing is under way any more, and what waits is read by the next run. */
@@ -105,38 +115,78 @@ export function interruptRepair(repair: TradeRepair): void {
   repair.dueNs = 0n
 }
 
+/** Reads every trade there is: ids are positive. */
+const NO_TRADE = 0n
+
 /** Where the next read begins: before the oldest hole, or at the last trade that was not yet read twice. */
-function beginRead(repair: TradeRepair, tracks: readonly Track[], at: Instant, step: Step): boolean {
+function nextRead(repair: TradeRepair, tracks: readonly Track[], at: Instant, step: Step): TradeRead | null {
   const waiting = tracks.flatMap((track) => track.unfilled.splice(0))
-  const reachable = waiting.filter((gap) => at.wallNs - gap.startedNs < msToNs(REST_REACH_MS))
-  for (const gap of waiting) if (!reachable.includes(gap)) pushSettled(gap, 'unfillable', at, step)
-  if (reachable.length === 0 && at.monoNs < repair.dueNs) return false
-  const last = tracks.reduce<bigint | null>((id, track) => higher(id, track.lastTradeId), null)
-  const clock = repair.provenBefore ?? repair.proven
-  if (reachable.length === 0 && clock === null) {
-    // Nothing was ever read: what this recorder has seen is the beginning.
-    repair.proven = last
-    repair.dueNs = at.monoNs + msToNs(last === null ? REPAIR_RETRY_MS : REPAIR_INTERVAL_MS)
-    return false
-  }
-  repair.gaps = reachable
-  repair.highest = null
+  const gaps = waiting.filter((gap) => at.wallNs - gap.startedNs < msToNs(REST_REACH_MS))
+  const lost = waiting.filter((gap) => !gaps.includes(gap))
+  settle(lost, 'unfillable', at, step)
+  if (gaps.length === 0 && at.monoNs < repair.dueNs) return null
   repair.dueNs = at.monoNs
-  repair.from = earliest(reachable, clock)
-  return true
+  if (countsAnew(repair, tracks)) {
+    const sinceNs = gaps.reduce((least, { startedNs }) => lower(least, startedNs), repair.provenNs)
+    repair.proven = null
+    repair.provenBefore = null
+    return readByTime(sinceNs, gaps)
+  }
+  const clock = repair.provenBefore ?? repair.proven
+  const ids = gaps.flatMap(({ fromId }) => (fromId === null ? [] : [fromId]))
+  if (clock !== null) ids.push(clock)
+  const [first, ...others] = ids
+  // Nothing is known yet: the newest trades tell where we begin.
+  if (gaps.length === 0 && first === undefined) return { cursor: null, anchor: null, newest: null, gaps }
+  if (first === undefined || (clock === null && ids.length < gaps.length)) return readByTime(oldestOf(gaps), gaps)
+  const anchor = others.reduce(lower, first)
+  if (anchor === NO_TRADE) return { cursor: { tradeId: NO_TRADE }, anchor: null, newest: null, gaps }
+  return { cursor: { tradeId: anchor - 1n }, anchor, newest: null, gaps }
 }
 
-function earliest(gaps: readonly OpenGap[], clock: bigint | null): ReadFrom {
-  const nameless = gaps.filter((gap) => gap.fromId === null)
-  if (nameless.length > 0) {
-    const startedNs = nameless.reduce(
-      (least, gap) => (gap.startedNs < least ? gap.startedNs : least),
-      nameless[0]?.startedNs ?? 0n,
-    )
-    return { timeMs: startedNs / 1_000_000n - BigInt(CLOCK_DOUBT_MS) }
+/** Live trades have lower ids than those that were read before them: from an id of the old count the new ones are not reached. */
+function countsAnew({ proven, provenNs }: TradeRepair, tracks: readonly Track[]): boolean {
+  return tracks.some(
+    ({ lastTrade }) =>
+      lastTrade !== null &&
+      proven !== null &&
+      lastTrade.tradeId < proven &&
+      lastTrade.receivedNs > provenNs + msToNs(UNDER_WAY_MS),
+  )
+}
+
+/** What is to be read after this page; null when it was the last. */
+function readOn(repair: TradeRepair, read: TradeRead, page: readonly RestTrade[]): TradeRead | null {
+  const { cursor, anchor, gaps } = read
+  const isFull = page.length >= MAX_TRADES_LIMIT
+  const [newest] = page // the page is newest first
+  if (anchor !== null && gaps.length > 0 && !page.some(({ tradeId }) => tradeId === anchor)) {
+    return readByTime(oldestOf(gaps), gaps)
   }
-  const ids = [...gaps.flatMap((gap) => (gap.fromId === null ? [] : [gap.fromId])), ...(clock === null ? [] : [clock])]
-  return { tradeId: ids.reduce((least, id) => (id < least ? id : least)) }
+  read.newest = newest?.tradeId ?? read.newest
+  if (cursor === null) {
+    const oldestNs = page.at(-1)?.eventTimeNs ?? 0n
+    const beganNs = repair.beganNs ?? 0n
+    return isFull && oldestNs > beganNs ? readByTime(beganNs, gaps) : null
+  }
+  if (!isFull || newest === undefined) return null
+  if ('tradeId' in cursor) {
+    const highest = page.reduce((id, { tradeId }) => (tradeId > id ? tradeId : id), cursor.tradeId)
+    return { cursor: { tradeId: highest }, anchor: null, newest: highest, gaps }
+  }
+  // Whether the venue means "after" or "from" is not known: a millisecond is read twice rather than left out.
+  const nextMs = newest.eventTimeNs / 1_000_000n - 1n
+  const timeMs = nextMs > cursor.timeMs ? nextMs : cursor.timeMs + 1n
+  return { cursor: { timeMs }, anchor: null, newest: newest.tradeId, gaps }
+}
+
+function readByTime(sinceNs: bigint, gaps: readonly OpenGap[]): TradeRead {
+  const timeMs = sinceNs / 1_000_000n - BigInt(CLOCK_DOUBT_MS)
+  return { cursor: { timeMs: timeMs > 0n ? timeMs : 0n }, anchor: null, newest: null, gaps }
+}
+
+function oldestOf([first, ...others]: readonly OpenGap[]): bigint {
+  return others.reduce((least, { startedNs }) => lower(least, startedNs), first?.startedNs ?? 0n)
 }
 
 function readPage(event: Extract<CorridorEvent, { kind: 'trades_page' }>, step: Step) {
@@ -150,39 +200,23 @@ function readPage(event: Extract<CorridorEvent, { kind: 'trades_page' }>, step: 
   }
 }
 
-function failRead(repair: TradeRepair, at: Instant, step: Step): void {
+function failRead(repair: TradeRepair, read: TradeRead, at: Instant, step: Step): void {
   repair.failures++
   repair.dueNs = at.monoNs + msToNs(REPAIR_RETRY_MS)
   if (repair.failures < MAX_REPAIR_FAILURES) return
-  settle(repair, 'unfillable', at, step)
-  endRead(repair, at)
+  settle(read.gaps, 'unfillable', at, step)
+  repair.read = null
+  repair.failures = 0
+  repair.dueNs = at.monoNs + msToNs(REPAIR_INTERVAL_MS)
 }
 
-function abandonRead(repair: TradeRepair, at: Instant): void {
+function abandonPage(repair: TradeRepair, at: Instant): void {
   repair.askedNs = null
   repair.dueNs = at.monoNs + msToNs(REPAIR_RETRY_MS)
 }
 
-function endRead(repair: TradeRepair, at: Instant): void {
-  repair.from = null
-  repair.gaps = []
-  repair.failures = 0
-  repair.highest = null
-  repair.dueNs = at.monoNs + msToNs(REPAIR_INTERVAL_MS)
+function settle(gaps: readonly OpenGap[], state: 'filled' | 'unfillable', at: Instant, step: Step): void {
+  for (const { gapId } of gaps) step.records.push({ kind: 'gap_settled', gapId, state, receivedTimeNs: at.wallNs })
 }
 
-function settle(repair: TradeRepair, state: 'filled' | 'unfillable', at: Instant, step: Step): void {
-  for (const gap of repair.gaps) pushSettled(gap, state, at, step)
-}
-
-function pushSettled(gap: OpenGap, state: 'filled' | 'unfillable', at: Instant, step: Step): void {
-  const record: Extract<MarketRecord, { kind: 'gap_settled' }> = {
-    kind: 'gap_settled',
-    gapId: gap.gapId,
-    state,
-    receivedTimeNs: at.wallNs,
-  }
-  step.records.push(record)
-}
-
-const higher = (a: bigint | null, b: bigint | null): bigint | null => (a === null || (b !== null && b > a) ? b : a)
+const lower = (a: bigint, b: bigint): bigint => (b < a ? b : a)
