@@ -23,7 +23,7 @@ export function backoffMs(backoff: Backoff, attempt: number, name: string): numb
 }
 
 /** FNV-1a over the text, as a fraction of one. */
-function fraction(text: string): number {
+export function fraction(text: string): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
   return (hash >>> 0) / 2 ** 32

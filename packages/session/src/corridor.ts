@@ -3,6 +3,7 @@ import { type GapCause, type Instrument, VenueProtocolError } from '@booktape/ma
 import { crossAudit } from './audit.ts'
 import { msToNs } from './backoff.ts'
 import type { ConnectionEvent, CorridorEvent, Instant, RunSettings, SessionEvent } from './event.ts'
+import { abandonRotation, newRotation, type Rotation, rotateOnFrame, rotateOnTick, tracksOf } from './rotation.ts'
 import { emptyStep, type Step } from './step.ts'
 import { newSubscription } from './subscription.ts'
 import { loseBook, loseTrades, newTrack, type Track } from './track.ts'
@@ -27,13 +28,14 @@ export type CorridorState = {
   isSuspended: boolean // the journal is full
   forgottenSinceNs: bigint | null // what stood before this instant is not known, though it may have been recorded
   quarantine: { minuteNs: bigint; kept: number }
+  readonly rotation: Rotation
 }
 
 /** For a state whose forerunner is lost: nothing is proven before the first entry that is left. */
 export const FROM_FIRST_ENTRY = 0n
 
 /** Bump when the state changes its shape: a checkpoint of another version is not read. */
-export const STATE_VERSION = 7
+export const STATE_VERSION = 8
 
 /** Few enough that one lost connection hurts few symbols; twenty streams on one connection were seen to work. */
 export const SYMBOLS_PER_WS_CONNECTION = 20
@@ -55,6 +57,7 @@ export function newCorridorState(forgottenSinceNs: bigint | null = null): Corrid
     isSuspended: false,
     forgottenSinceNs,
     quarantine: { minuteNs: 0n, kept: 0 },
+    rotation: newRotation(),
   }
 }
 
@@ -94,12 +97,16 @@ export function advance(state: CorridorState, event: CorridorEvent): Step {
       break
     }
     case 'dialing':
-      state.sessionOf.set(event.connection, event.session)
+      if (state.sessions.has(event.session)) state.sessionOf.set(event.connection, event.session)
+      else step.orders.push({ kind: 'hang_up', connection: event.connection }) // nobody waits for it any more
       advanceSession(state, event.connection, event, step)
       break
     case 'opened':
+      advanceSession(state, event.connection, event, step)
+      break
     case 'frame':
       advanceSession(state, event.connection, event, step)
+      rotateOnFrame(state.rotation, state.sessions, event.at, step)
       break
     case 'refused':
     case 'closed':
@@ -138,7 +145,9 @@ function onTick(state: CorridorState, event: Extract<CorridorEvent, { kind: 'tic
     }
   }
   for (const session of state.sessions.values()) advanceOne(session, event, run, step)
-  for (const session of state.sessions.values()) if (session.feed === 'v1') auditV1(state, session, event.at, run, step)
+  rotateOnTick(state.rotation, state.sessions, event.at, run, step)
+  for (const session of state.sessions.values())
+    if (session.feed === 'v1' && tracksOf(session).length > 0) auditV1(state, session, event.at, run, step)
   for (const [symbol, repair] of state.repairs) {
     const tracks = run.feeds.flatMap((feed) => state.tracks.get(trackKey(feed, symbol)) ?? [])
     repairWhenDue(repair, tracks, event.at, step)
@@ -219,6 +228,7 @@ function abandonAll(state: CorridorState, cause: GapCause, at: Instant, step: St
     if (session.feed === 'v1') abandonV1(session, cause, at, run, step)
     else abandonWs(session, cause, at, run, step)
   }
+  abandonRotation(state.rotation, state.sessions)
   state.sessionOf.clear()
 }
 

@@ -12,6 +12,8 @@ export type RunSettings = Readonly<{
   v1Url: string
   wsUrl: string
   snapshotIntervalMs: number
+  /** Connections are replaced after this long; null, or absent in old journals: never. */
+  rotateAfterMs?: number | null
 }>
 
 /** Why a connection could not be made. `status` is the HTTP status, null where the network or TLS failed. */

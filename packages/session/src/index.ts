@@ -18,6 +18,7 @@ export {
   type RunSettings,
   TICK_MS,
 } from './event.ts'
+export { tracksOf } from './rotation.ts'
 export {
   ANOMALIES,
   type Anomaly,

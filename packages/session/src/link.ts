@@ -68,6 +68,13 @@ export function recordClosed(
   step.observations.push({ kind: 'connect', feed, session, result: 'closed', reason })
 }
 
+/** Ends a connection that nothing depends on any more, in whatever phase it is. */
+export function hangUpUnused(link: Link, feed: Feed, session: string, at: Instant, step: Step): void {
+  if (link.phase !== 'open' && link.phase !== 'connecting') return
+  step.orders.push({ kind: 'hang_up', connection: link.connection })
+  if (link.phase === 'open') recordClosed(link, feed, session, at, null, 'rotation', step)
+}
+
 /** Failures in a row, this one included; a connection that was stable forgets the ones before it. */
 export function nextAttempt(link: Link, at: Instant): number {
   const wasStable = link.phase === 'open' && at.monoNs - link.openedNs >= msToNs(STABLE_MS)

@@ -80,6 +80,11 @@ export function newSubscription(track: Track): Subscription {
   }
 }
 
+/** Of a symbol whose streams came before it did: from a rotation (rotation.ts). */
+export function subscribed(track: Track, at: Instant): Subscription {
+  return { ...newSubscription(track), phase: { phase: 'live' }, liveSinceNs: at.monoNs, tradesListed: true }
+}
+
 export function onOpened(subscription: Subscription, at: Instant, ask: Ask): void {
   if (subscription.phase.phase !== 'parked') subscribe(subscription, at, ask)
 }

@@ -124,6 +124,19 @@ export function beginEpoch(track: Track, place: MessagePlace, snapshot: BookUpda
   noteCrossed(track, step)
 }
 
+/** The book goes on from another connection, with nothing between: the epoch ends, the next begins, and no gap is opened. */
+export function passEpoch(track: Track, place: MessagePlace, snapshot: BookUpdate, step: Step): void {
+  const { epoch, lastUpdateId } = track
+  invariant(epoch !== null && lastUpdateId !== null, `${track.symbol} ${track.feed}: only a live epoch is passed on`)
+  const endedNs = later(place.at.wallNs, epoch.provenNs)
+  auditTicker(track, endedNs, step)
+  takeSnapshot(track, epoch, 'epoch_end', null, endedNs, step)
+  const { epochId } = epoch
+  step.records.push({ kind: 'epoch_ended', epochId, lastUpdateId, reason: 'rotation', receivedTimeNs: endedNs })
+  track.epoch = null
+  beginEpoch(track, place, snapshot, step)
+}
+
 /** A delta that continues the epoch: the whole message is applied before anything is told of it. */
 export function extendEpoch(track: Track, place: MessagePlace, update: BookUpdate, step: Step): void {
   const epoch = track.epoch

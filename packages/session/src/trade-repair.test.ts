@@ -127,7 +127,10 @@ test('whatever is made, seen and lost: after a read everything made since the be
       }
       world.isReachable = true
       world.passMinutes(45)
-      assert.deepEqual(world.stored(), Array.from({ length: id / 3 }, (_, i) => (i + 1) * 3))
+      assert.deepEqual(
+        world.stored(),
+        Array.from({ length: id / 3 }, (_, i) => (i + 1) * 3),
+      )
     }),
     { numRuns: 200 },
   )

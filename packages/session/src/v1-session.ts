@@ -4,6 +4,7 @@ import { backoffMs, DIAL_BACKOFF, msToNs, PARK_BACKOFF, V1_SAME_SYMBOL_MS } from
 import type { FrameEvent, Instant, Refusal, RunSettings, SessionEvent } from './event.ts'
 import * as links from './link.ts'
 import { quarantine } from './quarantine.ts'
+import { type Staged, stage } from './staged.ts'
 import type { Step } from './step.ts'
 import {
   beginEpoch,
@@ -29,6 +30,10 @@ export type V1Session = {
   readonly track: Track
   link: links.Link
   expectedSequence: number
+  /** While another connection still records the symbol (rotation.ts). */
+  staged: Staged | null
+  isLeft: boolean // another connection has taken the symbol over, or this one will not
+  lastMoveNs: bigint // monotonic, when
   lastDialsNs: bigint[] // monotonic, newest last, at most two
 }
 
@@ -38,7 +43,18 @@ export const V1_SILENCE_MS = 12_000
 export const SNAPSHOT_DEADLINE_MS = 10_000
 
 export function newV1Session(key: string, url: string, track: Track): V1Session {
-  return { key, feed: 'v1', url, track, link: links.newLink(), expectedSequence: 0, lastDialsNs: [] }
+  return {
+    key,
+    feed: 'v1',
+    url,
+    track,
+    link: links.newLink(),
+    expectedSequence: 0,
+    staged: null,
+    isLeft: false,
+    lastMoveNs: 0n,
+    lastDialsNs: [],
+  }
 }
 
 export function advanceV1(session: V1Session, event: SessionEvent, run: RunSettings, step: Step): void {
@@ -67,10 +83,20 @@ export function advanceV1(session: V1Session, event: SessionEvent, run: RunSetti
 export function abandonV1(session: V1Session, cause: GapCause, at: Instant, run: RunSettings, step: Step): void {
   const { link } = session
   if (link.phase === 'open') {
-    loseBook(session.track, cause, link.heard.wallNs, run.runId, step)
+    lose(session, cause, link.heard.wallNs, run, step)
     links.recordClosed(link, 'v1', session.key, at, null, cause, step)
   }
   session.link = links.newLink()
+}
+
+/** Only the connection that records the symbol can lose it. */
+function lose(session: V1Session, cause: GapCause, provenNs: bigint, run: RunSettings, step: Step): void {
+  if (session.staged === null && !session.isLeft) loseBook(session.track, cause, provenNs, run.runId, step)
+}
+
+/** Its symbol is recorded elsewhere: the connection is of no more use. */
+export function leaveV1(session: V1Session, at: Instant, step: Step): void {
+  links.hangUpUnused(session.link, 'v1', session.key, at, step)
 }
 
 /** The book differs from the new API's, and the venue itself bore the new API out. */
@@ -79,12 +105,14 @@ export function divergeV1(session: V1Session, at: Instant, run: RunSettings, ste
 }
 
 function onTick(session: V1Session, at: Instant, run: RunSettings, step: Step): void {
+  if (session.isLeft) return
   session.link = links.dialWhenDue(session.link, at, session.key, 'v1', session.url, step)
   const { link, track } = session
   if (link.phase !== 'open') return
   if (at.monoNs - link.heard.monoNs > msToNs(V1_SILENCE_MS)) {
     return hangUp(session, 'liveness', at, 'no message, not even a heartbeat, in time', run, step)
   }
+  if (session.staged !== null) return // the rotation has a deadline of its own
   if (track.epoch === null && at.monoNs - link.openedNs > msToNs(SNAPSHOT_DEADLINE_MS)) {
     return hangUp(session, 'snapshot_missing', at, 'no initial book in time', run, step)
   }
@@ -94,7 +122,7 @@ function onTick(session: V1Session, at: Instant, run: RunSettings, step: Step): 
 function onRefused(session: V1Session, at: Instant, refusal: Refusal, run: RunSettings, step: Step): void {
   const attempt = links.nextAttempt(session.link, at)
   const waitMs = links.refusalWaitMs(refusal, attempt, session.key)
-  loseBook(session.track, 'connect', at.wallNs, run.runId, step)
+  lose(session, 'connect', at.wallNs, run, step)
   session.link = links.backOff(at, attempt, Math.max(waitMs, sameSymbolWaitMs(session, at)))
   step.observations.push({
     kind: 'connect',
@@ -108,7 +136,7 @@ function onRefused(session: V1Session, at: Instant, refusal: Refusal, run: RunSe
 function onClosed(session: V1Session, at: Instant, code: number, reason: string, run: RunSettings, step: Step): void {
   const { link } = session
   if (link.phase !== 'open') return
-  loseBook(session.track, 'disconnect', link.heard.wallNs, run.runId, step)
+  lose(session, 'disconnect', link.heard.wallNs, run, step)
   links.recordClosed(link, 'v1', session.key, at, code, reason, step)
   reconnect(session, at)
 }
@@ -117,7 +145,7 @@ function onClosed(session: V1Session, at: Instant, code: number, reason: string,
 function hangUp(session: V1Session, cause: GapCause, at: Instant, reason: string, run: RunSettings, step: Step): void {
   const { link } = session
   if (link.phase !== 'open') return
-  loseBook(session.track, cause, link.heard.wallNs, run.runId, step)
+  lose(session, cause, link.heard.wallNs, run, step)
   links.recordClosed(link, 'v1', session.key, at, null, reason, step)
   step.orders.push({ kind: 'hang_up', connection: link.connection })
   reconnect(session, at)
@@ -142,7 +170,7 @@ function sameSymbolWaitMs(session: V1Session, at: Instant): number {
 
 function onFrame(session: V1Session, event: FrameEvent, run: RunSettings, step: Step): void {
   const { link, track } = session
-  if (link.phase !== 'open') return
+  if (link.phase !== 'open' || session.isLeft) return
   const place: MessagePlace = { at: event.at, sessionId: link.sessionId, messageSeq: event.messageSeq }
   const message = read(session, event, place, step)
   if (message === null) return hangUp(session, 'malformed', event.at, 'a message could not be read', run, step)
@@ -179,7 +207,7 @@ function onUpdate(
   const { track } = session
   for (const { type } of message.others)
     quarantine(track.symbol, 'v1', place, `event type ${type}`, event.payload, step)
-  const isInitial = track.epoch === null
+  const isInitial = session.staged === null ? track.epoch === null : session.staged.book === null
   if (message.changes.some((change) => (change.reason === 'initial') !== isInitial)) {
     const reason = isInitial ? 'a change came before the initial book' : 'a second initial book came'
     return hangUp(session, 'protocol', place.at, reason, run, step)
@@ -190,7 +218,8 @@ function onUpdate(
     eventTimeNs: message.eventTimeNs,
     changes: message.changes,
   }
-  if (isInitial) beginEpoch(track, place, update, step)
+  if (session.staged !== null) stage(session.staged, place, update)
+  else if (isInitial) beginEpoch(track, place, update, step)
   else {
     const mismatches = countDeltaMismatches(track.book, message.changes)
     if (mismatches > 0) noteAnomaly(track, 'delta_mismatch', mismatches, step)

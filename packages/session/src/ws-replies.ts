@@ -11,19 +11,21 @@ import { takeAnswer } from './audit.ts'
 import type { Instant, RunSettings } from './event.ts'
 import type { Step } from './step.ts'
 import * as subscriptions from './subscription.ts'
+import type { WsSession } from './ws-session.ts'
 
 /**
  * An answer to one of our requests, known by the id we gave it: `purpose:symbol:number`. Throws VenueProtocolError for an
  * answer of another shape than agreed.
  */
 export function onReply(
-  tracked: ReadonlyMap<string, subscriptions.Subscription>,
+  session: Pick<WsSession, 'subscriptions' | 'staged'>,
   message: Extract<WsMessage, { kind: 'response' }>,
   at: Instant,
   run: RunSettings,
   ask: subscriptions.Ask,
   step: Step,
 ): void {
+  const tracked = session.subscriptions
   const [purpose = '', ...rest] = String(message.id).split(':')
   switch (purpose) {
     case 'ping':
@@ -49,6 +51,15 @@ export function onReply(
       }
       return
     }
+    case 'stage': {
+      const symbol = rest[0] ?? ''
+      const staged = session.staged.get(symbol)
+      if (message.error !== null) session.staged.delete(symbol)
+      else if (staged !== undefined) staged.tradesListed = true
+      return
+    }
+    case 'unstage':
+      return
     case 'sub':
     case 'unsub': {
       const subscription = tracked.get(rest[0] ?? '')

@@ -1,13 +1,33 @@
-import { conninfoRequest, decodeWs, listSubscriptionsRequest, pingRequest, type WsMessage } from '@booktape/gemini'
+import {
+  bookTickerStream,
+  conninfoRequest,
+  decodeWs,
+  depthStream,
+  listSubscriptionsRequest,
+  pingRequest,
+  subscribeRequest,
+  tradeStream,
+  unsubscribeRequest,
+  type WsMessage,
+} from '@booktape/gemini'
 import { type GapCause, VenueProtocolError } from '@booktape/market'
 import { backoffMs, DIAL_BACKOFF, msToNs } from './backoff.ts'
 import type { FrameEvent, Instant, Refusal, RunSettings, SessionEvent } from './event.ts'
 import * as links from './link.ts'
 import { quarantine } from './quarantine.ts'
+import { type Staged, stage } from './staged.ts'
 import type { Step } from './step.ts'
 import * as subscriptions from './subscription.ts'
 import { expectTop } from './ticker-audit.ts'
-import { closeTradesGap, loseBook, loseTrades, type MessagePlace, recordTrade, snapshotWhenDue } from './track.ts'
+import {
+  closeTradesGap,
+  loseBook,
+  loseTrades,
+  type MessagePlace,
+  recordTrade,
+  snapshotWhenDue,
+  type Track,
+} from './track.ts'
 import { onReply } from './ws-replies.ts'
 
 /**
@@ -19,6 +39,11 @@ export type WsSession = {
   readonly feed: 'ws'
   readonly url: string
   readonly subscriptions: Map<string, subscriptions.Subscription>
+  /** Books that are made ready here while another connection still records them (rotation.ts). */
+  readonly staged: Map<string, Staged>
+  /** Symbols that another connection has taken over: trades that were under way still come. */
+  readonly leaving: Map<string, Track>
+  lastMoveNs: bigint // monotonic, when the last of them was
   link: links.Link
   nextRequest: number
   pingDueNs: bigint // monotonic, as the next one
@@ -39,6 +64,9 @@ export function newWsSession(key: string, url: string, tracked: readonly subscri
     feed: 'ws',
     url,
     subscriptions: new Map(tracked.map((subscription) => [subscription.track.symbol, subscription])),
+    staged: new Map(),
+    leaving: new Map(),
+    lastMoveNs: 0n,
     link: links.newLink(),
     nextRequest: 1,
     pingDueNs: 0n,
@@ -71,8 +99,15 @@ export function abandonWs(session: WsSession, cause: GapCause, at: Instant, run:
   session.link = links.newLink()
 }
 
+/** Its symbols are recorded elsewhere: the connection is of no more use. */
+export function leaveWs(session: WsSession, at: Instant, step: Step): void {
+  links.hangUpUnused(session.link, 'ws', session.key, at, step)
+}
+
 function onTick(session: WsSession, at: Instant, run: RunSettings, step: Step): void {
-  session.link = links.dialWhenDue(session.link, at, session.key, 'ws', session.url, step)
+  if (session.subscriptions.size + session.staged.size > 0) {
+    session.link = links.dialWhenDue(session.link, at, session.key, 'ws', session.url, step)
+  }
   const { link } = session
   if (link.phase !== 'open') return
   if (at.monoNs - link.heard.monoNs > msToNs(WS_SILENCE_MS)) {
@@ -101,6 +136,7 @@ function onOpened(session: WsSession, at: Instant, step: Step): void {
   session.listDueNs = at.monoNs + msToNs(FIRST_LIST_MS)
   const ask = (make: (id: number) => string) => send(session, link, make, step)
   for (const subscription of session.subscriptions.values()) subscriptions.onOpened(subscription, at, ask)
+  for (const symbol of session.staged.keys()) ask((n) => subscribeRequest(`stage:${symbol}:${n}`, allStreams(symbol)))
   ask((id) => conninfoRequest(`conninfo:${id}`))
 }
 
@@ -144,6 +180,8 @@ function onEnded(
     loseTrades(subscription.track, cause, link.heard.wallNs, run.runId, step)
     subscriptions.onEnded(subscription)
   }
+  session.staged.clear()
+  session.leaving.clear()
   links.recordClosed(link, 'ws', session.key, at, code, reason, step)
   const attempt = links.nextAttempt(link, at)
   session.link = links.backOff(at, attempt, attempt === 1 ? 0 : backoffMs(DIAL_BACKOFF, attempt - 1, session.key))
@@ -167,7 +205,7 @@ function onFrame(session: WsSession, event: FrameEvent, run: RunSettings, step: 
   switch (message.kind) {
     case 'response':
       try {
-        return onReply(session.subscriptions, message, event.at, run, ask, step)
+        return onReply(session, message, event.at, run, ask, step)
       } catch (error) {
         // An answer of another shape than agreed tells us nothing; the question is asked again in its time.
         if (!(error instanceof VenueProtocolError)) throw error
@@ -192,6 +230,7 @@ function onFrame(session: WsSession, event: FrameEvent, run: RunSettings, step: 
     case 'book_ticker':
       break
   }
+  if (subscription === undefined && symbol !== null && onUnowned(session, symbol, message, place, ask, step)) return
   if (subscription === undefined) {
     step.observations.push({ kind: 'anomaly', feed: 'ws', symbol: null, anomaly: 'unexpected_symbol', count: 1 })
     return
@@ -220,6 +259,26 @@ function onFrame(session: WsSession, event: FrameEvent, run: RunSettings, step: 
       }
       return
   }
+}
+
+/** Of a symbol that another connection records, before or after it is this one's turn; `false` for one that nobody knows. */
+function onUnowned(
+  session: WsSession,
+  symbol: string,
+  message: Extract<WsMessage, { kind: 'depth' | 'trade' | 'book_ticker' }>,
+  place: MessagePlace,
+  ask: subscriptions.Ask,
+  step: Step,
+): boolean {
+  const staged = session.staged.get(symbol)
+  const track = staged?.track ?? session.leaving.get(symbol)
+  if (track === undefined) return false
+  if (message.kind === 'trade') recordTrade(track, place.at, message.trade, step)
+  if (message.kind !== 'depth' || staged === undefined || stage(staged, place, message.update)) return true
+  session.staged.delete(symbol) // it stays where it is
+  session.leaving.set(symbol, track)
+  ask((n) => unsubscribeRequest(`unstage:${symbol}:${n}`, allStreams(symbol)))
+  return true
 }
 
 /**
@@ -271,3 +330,5 @@ function observe(message: WsMessage, symbol: string | null, step: Step): void {
 function send(session: WsSession, link: links.OpenLink, make: (id: number) => string, step: Step): void {
   step.orders.push({ kind: 'send', connection: link.connection, text: make(session.nextRequest++) })
 }
+
+const allStreams = (symbol: string): string[] => [depthStream(symbol), bookTickerStream(symbol), tradeStream(symbol)]

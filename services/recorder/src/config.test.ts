@@ -33,6 +33,7 @@ test('with the symbols alone, everything else has the default that the contract 
     venue: 'gemini',
     dialsPerMinute: 60,
     snapshotIntervalMs: 60_000,
+    rotateAfterMs: 82_800_000,
     journalLimitBytes: 21_474_836_480,
     journalRetentionMs: 86_400_000,
     logLevel: 'info',
@@ -57,6 +58,8 @@ for (const [what, env, expected] of [
   ['a simulated exchange', LOOPBACK, { venue: 'simulated', restUrl: 'http://[::1]:9465/' }],
   ['sizes and durations', { BOOKTAPE_JOURNAL_LIMIT: '256MiB' }, { journalLimitBytes: 268_435_456 }],
   ['a snapshot a second', { BOOKTAPE_SNAPSHOT_INTERVAL: '1s' }, { snapshotIntervalMs: 1_000 }],
+  ['a rotation every hour', { BOOKTAPE_ROTATE_AFTER: '1h' }, { rotateAfterMs: 3_600_000 }],
+  ['no rotation', { BOOKTAPE_ROTATE_AFTER: 'never' }, { rotateAfterMs: null }],
   ['variables set to nothing', { BOOKTAPE_LINE: '', BOOKTAPE_HTTP_PORT: ' ' }, { line: 'a', httpPort: 9464 }],
 ] as const) {
   test(`${what}: ${Object.keys(env).join(', ')} is read`, () => {
@@ -103,6 +106,12 @@ for (const [name, value, problem] of [
     'BOOKTAPE_SNAPSHOT_INTERVAL',
     '60',
     'BOOKTAPE_SNAPSHOT_INTERVAL must be a duration such as 500ms, 60s or 24h, not "60".',
+  ],
+  ['BOOKTAPE_ROTATE_AFTER', '1m', 'BOOKTAPE_ROTATE_AFTER must be from 2m to 720h, or never.'],
+  [
+    'BOOKTAPE_ROTATE_AFTER',
+    'always',
+    'BOOKTAPE_ROTATE_AFTER must be a duration such as 500ms, 60s or 24h, not "always".',
   ],
   ['BOOKTAPE_JOURNAL_LIMIT', '1MiB', 'BOOKTAPE_JOURNAL_LIMIT must be at least 256MiB.'],
   [

@@ -20,6 +20,7 @@ export type RecorderConfig = Readonly<{
   venue: 'gemini' | 'gemini-sandbox' | 'simulated'
   dialsPerMinute: number
   snapshotIntervalMs: number
+  rotateAfterMs: number | null // null: never
   journalLimitBytes: number
   journalRetentionMs: number
   logLevel: LogLevel
@@ -33,6 +34,8 @@ const LINE_NAME = /^[a-z0-9][a-z0-9-]{0,15}$/
 export const MAX_SYMBOLS = 1_000
 /** A snapshot a second of every book is already most of the disk; a day without one makes `book_at` slow. */
 const SNAPSHOT_INTERVAL_MS = { min: 1_000, max: 24 * HOUR_MS }
+/** Two connections overlap for up to a minute: oftener than this a recorder would hardly do anything else. */
+const ROTATE_AFTER_MS = { min: 120_000, max: 30 * 24 * HOUR_MS }
 /** The reserve, some segments and the unsynced part must fit. */
 const MIN_JOURNAL_BYTES = 256 * 2 ** 20
 
@@ -54,6 +57,15 @@ export function readRecorderConfig(env: Environment): RecorderConfig {
     if (isOutside && !read.hasProblem('BOOKTAPE_SNAPSHOT_INTERVAL')) {
       read.problem('BOOKTAPE_SNAPSHOT_INTERVAL must be from 1s to 24h.')
     }
+    const rotateAfterMs =
+      read.text('BOOKTAPE_ROTATE_AFTER', { default: '23h' }) === 'never'
+        ? null
+        : read.duration('BOOKTAPE_ROTATE_AFTER', { default: 23 * HOUR_MS })
+    const isRefused =
+      rotateAfterMs !== null && (rotateAfterMs < ROTATE_AFTER_MS.min || rotateAfterMs > ROTATE_AFTER_MS.max)
+    if (isRefused && !read.hasProblem('BOOKTAPE_ROTATE_AFTER')) {
+      read.problem('BOOKTAPE_ROTATE_AFTER must be from 2m to 720h, or never.')
+    }
     const journalLimitBytes = read.bytes('BOOKTAPE_JOURNAL_LIMIT', { default: 20 * GIB })
     if (!read.hasProblem('BOOKTAPE_JOURNAL_LIMIT') && journalLimitBytes < MIN_JOURNAL_BYTES)
       read.problem('BOOKTAPE_JOURNAL_LIMIT must be at least 256MiB.')
@@ -74,6 +86,7 @@ export function readRecorderConfig(env: Environment): RecorderConfig {
       venue: venueOf(read, [v1Url, wsUrl, restUrl]),
       dialsPerMinute: read.integer('BOOKTAPE_DIALS_PER_MINUTE', { default: 60, min: 1, max: 60 }),
       snapshotIntervalMs,
+      rotateAfterMs,
       journalLimitBytes,
       journalRetentionMs: read.duration('BOOKTAPE_JOURNAL_RETENTION', { default: 24 * HOUR_MS }),
       logLevel: read.choice('BOOKTAPE_LOG_LEVEL', LOG_LEVELS, { default: 'info' }),

@@ -1,4 +1,4 @@
-import type { CorridorState } from '@booktape/session'
+import { type CorridorState, tracksOf } from '@booktape/session'
 
 /** Rows must be this fresh for a recorder to call itself ready. */
 export const READY_COMMIT_AGE_MS = 10_000
@@ -10,8 +10,7 @@ export type Commit = Readonly<{ monoNs: bigint; recordedUntilNs: bigint }>
 export function missingForReady(state: Readonly<CorridorState>, commit: Commit | null, nowNs: bigint): string[] {
   const missing: string[] = []
   for (const session of state.sessions.values()) {
-    const tracks = session.feed === 'v1' ? [session.track] : [...session.subscriptions.values()].map((s) => s.track)
-    for (const { epoch, feed, symbol } of tracks) {
+    for (const { epoch, feed, symbol } of tracksOf(session)) {
       if (epoch === null) missing.push(`the ${feed} book of ${symbol} is not live`)
       else if (commit !== null && epoch.startedNs > commit.recordedUntilNs) {
         missing.push(`the ${feed} book of ${symbol} is live, but not in the database yet`)

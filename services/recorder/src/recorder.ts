@@ -103,8 +103,8 @@ async function recordOnJournal(parts: RecorderParts, isSuccessor: boolean): Prom
 }
 
 function runSettings(config: RecorderConfig, symbols: readonly string[]): RunSettings {
-  const { line, feeds, v1Url, wsUrl, snapshotIntervalMs } = config
-  return { runId: randomUUID(), line, symbols, feeds, v1Url, wsUrl, snapshotIntervalMs }
+  const { line, feeds, v1Url, wsUrl, snapshotIntervalMs, rotateAfterMs } = config
+  return { runId: randomUUID(), line, symbols, feeds, v1Url, wsUrl, snapshotIntervalMs, rotateAfterMs }
 }
 
 /**

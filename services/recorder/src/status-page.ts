@@ -1,5 +1,5 @@
 import { levelCount, topOfBook } from '@booktape/book'
-import type { CorridorState, Instant, Track } from '@booktape/session'
+import { type CorridorState, type Instant, type Track, tracksOf } from '@booktape/session'
 import { timestampText } from '@booktape/store'
 
 /** What one look at a recorder shows. */
@@ -33,7 +33,7 @@ export function statusPage(facts: StatusFacts): string {
     ['backlog', `${backlog} ${backlog === 1 ? 'entry' : 'entries'}`],
     ['last commit', sinceCommitMs === null ? bad('none yet') : `${spanText(BigInt(sinceCommitMs) * NS_PER_MS)} ago`],
   ]
-  const rows = tracksOf(state).map((track) => `<tr>${cells(track, now).join('')}</tr>`)
+  const rows = allTracksOf(state).map((track) => `<tr>${cells(track, now).join('')}</tr>`)
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -99,10 +99,8 @@ function cells(track: Track, now: Instant): string[] {
 }
 
 /** Of the sessions of this run: a symbol of an earlier one is nobody's concern here. */
-function tracksOf(state: Readonly<CorridorState>): readonly Track[] {
-  const tracks = [...state.sessions.values()].flatMap((session) =>
-    session.feed === 'v1' ? [session.track] : [...session.subscriptions.values()].map(({ track }) => track),
-  )
+function allTracksOf(state: Readonly<CorridorState>): readonly Track[] {
+  const tracks = [...state.sessions.values()].flatMap(tracksOf)
   return tracks.sort((a, b) => (`${a.symbol} ${a.feed}` < `${b.symbol} ${b.feed}` ? -1 : 1))
 }
 
