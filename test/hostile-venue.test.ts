@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { bookDigest } from '@booktape/book'
-import { Exchange, type FaultRequest, presetOf } from '@booktape/exchange'
+import { Exchange, type FaultRequest, type Frame, presetOf } from '@booktape/exchange'
 import { invariant, type MarketRecord } from '@booktape/market'
 import { type Anomaly, advance } from '@booktape/session'
 import { type Intercept, trueDigest, VirtualRecorder } from './virtual-recorder.ts'
@@ -86,6 +86,55 @@ test('a book that the venue crosses is stored as it came, counted, and looked at
   assert.ok(anomalies(recorder, 'crossed_book') >= 1)
   const stored = recorder.records.flatMap((record) => (record.kind === 'book_message' ? record.changes : []))
   assert.equal(stored.filter((change) => change.price === '999999.5' && change.quantity === '1').length, 1)
+})
+
+const CROSSING_EVENT = (reason: string): string =>
+  `"events":[{"type":"change","side":"bid","price":"999999.5","remaining":"1","delta":"1","reason":"${reason}"},`
+
+for (const [feed, why] of [
+  ['v1', 'with no other feed to compare with'],
+  ['ws', 'while the venue does not say what its book is'],
+] as const) {
+  test(`${feed}: a book that stays crossed, ${why}, is taken anew, and doubted from the message that crossed it`, () => {
+    const crossing =
+      feed === 'v1'
+        ? once((frame) => frame.replace('"events":[', CROSSING_EVENT('place')), '"events":[', '"change"')
+        : once((frame) => frame.replace('"b":[', '"b":[["999999.5","1"],').replace(',]', ']'), '"b":[')
+    const isTold = (frame: Frame): boolean =>
+      feed === 'v1' ||
+      typeof frame !== 'string' ||
+      (frame.includes('"depthUpdate"') ? true : frame.includes('"id":') && !frame.includes('"id":"depth:'))
+    const { exchange, recorder } = recording(feed, (connection, frame) =>
+      isTold(frame) ? crossing.intercept(connection, frame) : [],
+    )
+    recorder.pass(60_000)
+    crossing.arm()
+    assert.ok(recorder.pass(10_000, () => crossing.isDone()))
+    assert.deepEqual(causes(recorder.records), [])
+    recorder.pass(13_000)
+    const gap = recorder.records.find((record) => record.kind === 'gap_opened' && record.stream === 'book')
+    const messages = recorder.records.filter((record) => record.kind === 'book_message')
+    const culprit = messages.findIndex(({ changes }) => changes.some(({ price }) => price === '999999.5'))
+    invariant(gap?.kind === 'gap_opened', 'a gap was opened')
+    assert.deepEqual([gap.cause, gap.receivedTimeNs], ['divergence', messages[culprit - 1]?.receivedTimeNs])
+    recorder.pass(120_000)
+    assert.deepEqual(causes(recorder.records), ['divergence'])
+    assert.equal(anomalies(recorder, 'crossed_book') >= 1, true)
+    const { book, lastUpdateId, epoch } = recorder.track(feed, PERP)
+    assert.ok(epoch !== null)
+    assert.equal(bookDigest(book), trueDigest(exchange, PERP, lastUpdateId ?? 0n))
+  })
+}
+
+test('a venue whose own snapshots are crossed is not asked for another', () => {
+  const { recorder } = recording('v1', (_, frame) => [
+    typeof frame === 'string' && frame.includes('"reason":"initial"')
+      ? frame.replace('"events":[', CROSSING_EVENT('initial'))
+      : frame,
+  ])
+  recorder.pass(900_000)
+  assert.ok(anomalies(recorder, 'crossed_book') > 100)
+  assert.deepEqual(causes(recorder.records), [])
 })
 
 test('a level that one message sets twice: both are stored, the last one holds', () => {
@@ -206,12 +255,11 @@ for (const feed of ['v1', 'ws'] as const) {
 }
 
 /** Changes the next matching frame once it is armed. */
-function once(change: (frame: string) => string, marker: string) {
+function once(change: (frame: string) => string, marker: string, kind = 'depthUpdate') {
   let isArmed = false
   let done = 0
   const intercept: Intercept = (_, frame) => {
-    if (!isArmed || typeof frame !== 'string' || !frame.includes(marker) || !frame.includes('depthUpdate'))
-      return [frame]
+    if (!isArmed || typeof frame !== 'string' || !frame.includes(marker) || !frame.includes(kind)) return [frame]
     isArmed = false
     done++
     return [change(frame)]

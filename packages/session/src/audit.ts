@@ -30,8 +30,6 @@ export const MAX_AUDIT_TRIES = 40
  * subscriptions, which knows the cause better, comes once a minute; with the interval above still within 5 minutes.
  */
 export const STILL_MS = 55_000
-/** A book that is crossed for this many messages is looked at at once. */
-export const CROSSED_MESSAGES = 3
 
 /** A snapshot is the venue's whole book: right by definition. The first look comes early, to find out that looking works. */
 export function newAudit(at: Instant, updateId: bigint): BookAudit {

@@ -10,6 +10,7 @@ import { type BookUpdate, compareDecimals, type GapCause, isZero } from '@bookta
 import { askWhenDue, compareWhenEqual } from './audit.ts'
 import { backoffMs, msToNs, PARK_BACKOFF, RESYNC_BACKOFF, STABLE_MS } from './backoff.ts'
 import { continuity } from './continuity.ts'
+import { distrustCrossed } from './crossing.ts'
 import type { Instant, RunSettings } from './event.ts'
 import type { Step } from './step.ts'
 import { checkTicker } from './ticker-audit.ts'
@@ -106,6 +107,7 @@ export function onTick(subscription: Subscription, at: Instant, run: RunSettings
         const { epoch } = subscription.track
         resync(subscription, 'sequence', epoch?.provenNs ?? at.wallNs, at, run, ask, step)
       }
+      if (distrustCrossed(subscription.track, at)) resync(subscription, 'divergence', at.wallNs, at, run, ask, step)
       return
     case 'backing_off':
     case 'parked':

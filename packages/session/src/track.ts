@@ -4,7 +4,6 @@ import {
   bookFromLevels,
   depth,
   emptyBook,
-  isCrossed,
   type OrderBook,
   sameTop,
   topOfBook,
@@ -20,8 +19,9 @@ import {
   type TopOfBook,
   type Trade,
 } from '@booktape/market'
-import { type BookAudit, CROSSED_MESSAGES, newAudit } from './audit.ts'
+import { type BookAudit, newAudit } from './audit.ts'
 import { msToNs } from './backoff.ts'
+import { type Crossing, noteCrossing } from './crossing.ts'
 import type { Instant } from './event.ts'
 import type { Step } from './step.ts'
 import { auditTicker, newTickerAudit, type TickerAudit } from './ticker-audit.ts'
@@ -43,7 +43,8 @@ export type Track = {
   unfilled: OpenGap[] // closed gaps of trades that REST may still fill
   gapCount: number
   top: TopOfBook
-  crossedMessages: number // running, since the book was last uncrossed
+  crossing: Crossing | null
+  crossedNotBeforeNs: bigint // monotonic: not taken anew for being crossed before
   ticker: TickerAudit
   audit: BookAudit
 }
@@ -76,7 +77,8 @@ export function newTrack(symbol: string, feed: Feed): Track {
     unfilled: [],
     gapCount: 0,
     top: NO_TOP,
-    crossedMessages: 0,
+    crossing: null,
+    crossedNotBeforeNs: 0n,
     ticker: newTickerAudit(),
     audit: newAudit({ wallNs: 0n, monoNs: 0n }, 0n),
   }
@@ -105,7 +107,7 @@ export function beginEpoch(track: Track, place: MessagePlace, snapshot: BookUpda
   const updateId = snapshot.lastUpdateId
   closeBookGap(track, updateId, at, step)
   track.lastUpdateId = updateId
-  track.crossedMessages = 0
+  track.crossing = null
   track.ticker = newTickerAudit()
   track.audit = newAudit(at, updateId)
   step.records.push({
@@ -121,7 +123,7 @@ export function beginEpoch(track: Track, place: MessagePlace, snapshot: BookUpda
   step.observations.push({ kind: 'changes', feed: track.feed, symbol: track.symbol, count: snapshot.changes.length })
   track.top = NO_TOP
   if (track.feed === 'v1') quoteFromBook(track, place, snapshot, step)
-  noteCrossed(track, step)
+  if (noteCrossing(track, null, at)) noteAnomaly(track, 'crossed_book', 1, step)
 }
 
 /** The book goes on from another connection, with nothing between: the epoch ends, the next begins, and no gap is opened. */
@@ -141,6 +143,8 @@ export function passEpoch(track: Track, place: MessagePlace, snapshot: BookUpdat
 export function extendEpoch(track: Track, place: MessagePlace, update: BookUpdate, step: Step): void {
   const epoch = track.epoch
   invariant(epoch !== null, `${track.symbol} ${track.feed}: only a live epoch is extended`)
+  invariant(track.lastUpdateId !== null, 'a live epoch has a last update id')
+  const before = { at: { wallNs: epoch.provenNs, monoNs: epoch.provenMonoNs }, updateId: track.lastUpdateId }
   let absent = 0
   for (const { side, price, quantity } of update.changes) {
     if (applyChange(track.book, side, price, quantity) === 'absent') absent++
@@ -165,7 +169,7 @@ export function extendEpoch(track: Track, place: MessagePlace, update: BookUpdat
   step.observations.push({ kind: 'changes', feed: track.feed, symbol: track.symbol, count: update.changes.length })
   if (absent > 0) noteAnomaly(track, 'absent_level_removed', absent, step)
   if (track.feed === 'v1') quoteFromBook(track, place, update, step)
-  noteCrossed(track, step)
+  if (noteCrossing(track, before, place.at)) noteAnomaly(track, 'crossed_book', 1, step)
 }
 
 /**
@@ -328,17 +332,6 @@ function quoteFromBook(track: Track, place: MessagePlace, update: BookUpdate, st
     receivedTimeNs: place.at.wallNs,
     top,
   })
-}
-
-// A crossed book is told, never repaired by guessing: which of the two sides is wrong cannot be known here.
-function noteCrossed(track: Track, step: Step): void {
-  if (!isCrossed(track.book)) {
-    track.crossedMessages = 0
-    return
-  }
-  track.crossedMessages++
-  if (track.crossedMessages === CROSSED_MESSAGES) track.audit.dueNs = 0n // whose fault it is, the audit tells
-  noteAnomaly(track, 'crossed_book', 1, step)
 }
 
 export function noteAnomaly(

@@ -1,6 +1,7 @@
 import { decodeV1, type V1Message } from '@booktape/gemini'
 import { type BookUpdate, type GapCause, VenueProtocolError } from '@booktape/market'
 import { backoffMs, DIAL_BACKOFF, msToNs, PARK_BACKOFF, V1_SAME_SYMBOL_MS } from './backoff.ts'
+import { distrustCrossed } from './crossing.ts'
 import type { FrameEvent, Instant, Refusal, RunSettings, SessionEvent } from './event.ts'
 import * as links from './link.ts'
 import { quarantine } from './quarantine.ts'
@@ -116,6 +117,7 @@ function onTick(session: V1Session, at: Instant, run: RunSettings, step: Step): 
   if (track.epoch === null && at.monoNs - link.openedNs > msToNs(SNAPSHOT_DEADLINE_MS)) {
     return hangUp(session, 'snapshot_missing', at, 'no initial book in time', run, step)
   }
+  if (distrustCrossed(track, at)) return divergeV1(session, at, run, step)
   snapshotWhenDue(track, at, run.snapshotIntervalMs, step)
 }
 
