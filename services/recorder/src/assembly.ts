@@ -12,8 +12,8 @@ import { Fleet } from './fleet.ts'
 import { Observer } from './observe.ts'
 import { pages } from './pages.ts'
 import type { Commit } from './readiness.ts'
+import { isRestOrder, obeyRest } from './rest-orders.ts'
 import { type BatchWriter, Scribe, type ScribeEvents } from './scribe.ts'
-import { fetchTrades } from './trade-pages.ts'
 
 /** A start after a kill replays the part of a segment since its checkpoint: a second or two of work at this size. */
 const SEGMENT_BYTES = 32 * 2 ** 20
@@ -85,14 +85,9 @@ export async function assemble(parts: AssemblyParts): Promise<Assembly> {
   })
   const obey = (orders: readonly Order[]): void => {
     for (const order of orders) {
-      if (order.kind !== 'fetch_trades') fleet.obey([order])
-      else
-        void fetchTrades(
-          order,
-          rest,
-          (page) => corridor.note({ kind: 'trades_page', at: now(), ...page }),
-          parts.asking,
-        )
+      if (isRestOrder(order))
+        void obeyRest(order, rest, (reply) => corridor.note({ ...reply, at: now() }), parts.asking)
+      else fleet.obey([order])
     }
   }
   const corridor = new Corridor({
@@ -166,6 +161,7 @@ function storingEvents(
       for (const { tradeId, symbol } of result.outcome === 'committed' ? result.conflicts : []) {
         log.error({ tradeId: String(tradeId), symbol }, 'a trade came twice with different content: the first is kept')
       }
+      if (result.outcome === 'committed') observer.poisoned(result.poison)
     },
     failed: ({ class: failureClass, reason, retryInMs }) => {
       observer.writeFailed(failureClass)

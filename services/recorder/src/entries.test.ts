@@ -52,6 +52,11 @@ const EVENTS: readonly (readonly [event: WrittenEvent, kind: number, payload: st
   ],
   [{ kind: 'suspended', at }, 12, ''],
   [{ kind: 'resumed', at }, 13, ''],
+  [
+    { kind: 'book_page', at, symbol: 'btcusd', status: 503, body: 'away' },
+    14,
+    '{"symbol":"btcusd","status":503,"body":"away"}',
+  ],
 ]
 
 for (const [event, kind, payload] of EVENTS) {
@@ -64,8 +69,8 @@ for (const [event, kind, payload] of EVENTS) {
 }
 
 test('every kind of entry is written by some event above, and no two share a number', () => {
-  assert.deepEqual([...new Set(EVENTS.map(([, kind]) => kind))], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13])
-  assert.deepEqual(Object.values(ENTRY_KINDS), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13])
+  assert.deepEqual([...new Set(EVENTS.map(([, kind]) => kind))], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14])
+  assert.deepEqual(Object.values(ENTRY_KINDS), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14])
 })
 
 test('the bytes of a frame stay as they came, be they text or not', () => {
@@ -91,7 +96,7 @@ const entry = (kind: number, payload: string): Entry => ({
   payload: bytes(payload),
 })
 
-for (const kind of [0, 14, 255]) {
+for (const kind of [0, 15, 255]) {
   test(`entry kind ${kind}, which only a later version can have written, is passed over`, () => {
     assert.equal(readEntry(entry(kind, 'whatever it holds')), null)
   })

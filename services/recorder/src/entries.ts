@@ -20,6 +20,7 @@ export const ENTRY_KINDS = {
   tradesPage: 11,
   suspended: 12,
   resumed: 13,
+  bookPage: 14,
 } as const
 
 /** What happens is written down; that something cannot be read is found out only by reading. */
@@ -56,9 +57,11 @@ export function writeEntry(event: WrittenEvent): NewEntry {
     }
     case 'symbol_details':
       return { ...compose(event, ENTRY_KINDS.symbolDetails, null), payload: new TextEncoder().encode(event.body) }
-    case 'trades_page': {
+    case 'trades_page':
+    case 'book_page': {
       const { symbol, status, body } = event
-      return compose(event, ENTRY_KINDS.tradesPage, { symbol, status, body })
+      const kind = event.kind === 'book_page' ? ENTRY_KINDS.bookPage : ENTRY_KINDS.tradesPage
+      return compose(event, kind, { symbol, status, body })
     }
   }
 }
@@ -100,6 +103,8 @@ export function readEntry(entry: Entry): CorridorEvent | null {
       return { kind: 'symbol_details', at, body: new TextDecoder().decode(payload) }
     case ENTRY_KINDS.tradesPage:
       return { kind: 'trades_page', at, ...(fields(payload) as Fields<'trades_page', 'symbol' | 'status' | 'body'>) }
+    case ENTRY_KINDS.bookPage:
+      return { kind: 'book_page', at, ...(fields(payload) as Fields<'book_page', 'symbol' | 'status' | 'body'>) }
     default:
       return null
   }

@@ -52,6 +52,24 @@ test('text of the venue in events and refusals makes no series either, and what 
   assert.equal(recorder.rows, 120)
 })
 
+test('rows that the database refuses are counted once a batch, once a row and once a gap', async () => {
+  const recorder = observed()
+  const reason = 'unstorable row of trades, 23514: no'
+  recorder.observer.poisoned([])
+  recorder.observer.poisoned([
+    { table: 'trades', feed: 'rest', symbol: 'btcusd', gap: { feed: 'ws', stream: 'trades' }, reason },
+    { table: 'quotes', feed: 'v1', symbol: 'btcusd', gap: null, reason },
+  ])
+  const series = await recorder.series()
+  for (const expected of [
+    'booktape_write_failures_total{class="poison"} 1',
+    'booktape_quarantined_total{feed="rest",reason="unstorable"} 1',
+    'booktape_quarantined_total{feed="v1",reason="unstorable"} 1',
+    'booktape_gaps_total{feed="ws",symbol="btcusd",stream="trades",cause="unstorable"} 1',
+  ])
+    assert.ok(series.includes(expected), expected)
+})
+
 /** An open connection of the new API, and what is counted of what comes on it. */
 function observed() {
   const state = newCorridorState()
@@ -71,6 +89,7 @@ function observed() {
   take({ kind: 'opened', at, connection: 1 })
   return {
     state,
+    observer,
     get rows() {
       return quarantined
     },

@@ -2,7 +2,7 @@ import { levelCount, topOfBook } from '@booktape/book'
 import type { Feed, Side } from '@booktape/market'
 import type { Logger, Metrics } from '@booktape/runtime'
 import type { CorridorEvent, CorridorState, Observation, Step } from '@booktape/session'
-import type { Batch } from '@booktape/store'
+import type { Batch, PoisonRow } from '@booktape/store'
 
 /** A few ms is a good day, a few seconds is a page. */
 const LAG_BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
@@ -130,6 +130,22 @@ export class Observer {
       if (record.kind === 'book_message' || record.kind === 'quote') {
         this.#metrics.commitLag.observe({ feed: record.feed }, seconds(nowNs - record.receivedTimeNs))
       }
+    }
+  }
+
+  /** Rows that the database refused: told loudly, for it is a mistake of ours or of the schema. */
+  poisoned(rows: readonly PoisonRow[]): void {
+    if (rows.length > 0) this.#metrics.writeFailures.inc({ class: 'poison' })
+    for (const { table, feed, symbol, gap, reason } of rows) {
+      this.#metrics.quarantined.inc({ feed, reason: 'unstorable' })
+      if (gap !== null) {
+        const { stream } = gap
+        this.#metrics.gaps.inc({ feed: gap.feed ?? 'none', symbol: symbol ?? 'none', stream, cause: 'unstorable' })
+      }
+      this.#log.error(
+        { table, feed, symbol, stream: gap?.stream ?? null, reason },
+        'the database refuses a row: it is kept in quarantine',
+      )
     }
   }
 

@@ -167,7 +167,8 @@ export class Scribe {
   async #catchUp(written: number, signal: AbortSignal): Promise<void> {
     const checkpoint = await loadCheckpoint(this.#journal, written, this.#isSuccessor)
     if (checkpoint.isBlank && !this.#isLiveBlank) {
-      await this.#journal.forgetCheckpointsAfter(checkpoint.position)
+      // The one just before the first entry too: the live edge would stand on it again, and storage find it too late, for ever.
+      await this.#journal.forgetCheckpointsAfter(checkpoint.position - 1)
       throw new DamageFoundError(`no checkpoint at or before position ${written} can be read`)
     }
     const { state } = checkpoint
