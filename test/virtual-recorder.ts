@@ -1,7 +1,7 @@
 import { bookDigest, bookFromLevels } from '@booktape/book'
 import type { Connection, Exchange, Frame } from '@booktape/exchange'
-import { tradesUrl } from '@booktape/gemini'
 import { type DecimalText, invariant, type LevelChange, type MarketRecord } from '@booktape/market'
+import { pathOf } from '@booktape/recorder'
 import {
   advance,
   type CorridorEvent,
@@ -137,11 +137,12 @@ export class VirtualRecorder {
       case 'send':
         this.#connections.get(order.connection)?.theirs.receive(order.text)
         return
-      case 'fetch_trades': {
-        const { symbol, from } = order
-        const url = new URL(tradesUrl('http://127.0.0.1', symbol, { after: from, includeBroken: true }))
+      case 'fetch_trades':
+      case 'fetch_book': {
+        const url = new URL(pathOf(order), 'http://127.0.0.1')
         const { status, body } = this.exchange.rest('GET', url.pathname, url.searchParams)
-        this.#take({ kind: 'trades_page', at: this.#at(), symbol, status, body })
+        const kind = order.kind === 'fetch_trades' ? 'trades_page' : 'book_page'
+        this.#take({ kind, at: this.#at(), symbol: order.symbol, status, body })
       }
     }
   }

@@ -50,6 +50,7 @@ export {
   bookUrl,
   MAX_TRADES_LIMIT,
   PRODUCTION,
+  REST_AUDIT_LEVELS,
   SANDBOX,
   symbolDetailsUrl,
   symbolsUrl,

@@ -52,9 +52,12 @@ export function symbolDetailsUrl(base: string | URL, symbol: string): string {
 }
 
 /** The whole book of a symbol: a limit of 0 means every level. */
-export function bookUrl(base: string | URL, symbol: string): string {
-  return `${withoutSlash(base)}/v1/book/${pathSymbol(symbol)}?limit_bids=0&limit_asks=0`
+export function bookUrl(base: string | URL, symbol: string, levels = 0): string {
+  return `${withoutSlash(base)}/v1/book/${pathSymbol(symbol)}?limit_bids=${levels}&limit_asks=${levels}`
 }
+
+/** Deep enough to see what is traded, small enough to be asked for every few minutes. */
+export const REST_AUDIT_LEVELS = 200
 
 /** Trades after an id, or after a time; at most `limit`, MAX_TRADES_LIMIT by default. */
 export type TradesQuery = Readonly<{

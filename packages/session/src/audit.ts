@@ -110,9 +110,10 @@ export function crossAudit(v1: Track, ws: Track, at: Instant, step: Step): 'equa
   return conclude(v1, 'cross_feed', compared, different, at, step)
 }
 
-function conclude(
+/** An audit's row, and what follows from it. */
+export function conclude(
   track: Track,
-  method: 'depth' | 'cross_feed',
+  method: 'depth' | 'cross_feed' | 'rest',
   compared: number,
   different: number,
   at: Instant,

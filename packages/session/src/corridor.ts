@@ -3,6 +3,7 @@ import { type GapCause, type Instrument, VenueProtocolError } from '@booktape/ma
 import { crossAudit } from './audit.ts'
 import { msToNs } from './backoff.ts'
 import type { ConnectionEvent, CorridorEvent, Instant, RunSettings, SessionEvent } from './event.ts'
+import { askRestWhenDue, takeRestBook } from './rest-audit.ts'
 import { abandonRotation, newRotation, type Rotation, rotateOnFrame, rotateOnTick, tracksOf } from './rotation.ts'
 import { emptyStep, type Step } from './step.ts'
 import { newSubscription } from './subscription.ts'
@@ -35,7 +36,7 @@ export type CorridorState = {
 export const FROM_FIRST_ENTRY = 0n
 
 /** Bump when the state changes its shape: a checkpoint of another version is not read. */
-export const STATE_VERSION = 9
+export const STATE_VERSION = 10
 
 /** Few enough that one lost connection hurts few symbols; twenty streams on one connection were seen to work. */
 export const SYMBOLS_PER_WS_CONNECTION = 20
@@ -96,6 +97,9 @@ export function advance(state: CorridorState, event: CorridorEvent): Step {
       if (repair !== undefined) takePage(repair, event, step)
       break
     }
+    case 'book_page':
+      onRestBook(state, event, step)
+      break
     case 'dialing':
       if (state.sessions.has(event.session)) state.sessionOf.set(event.connection, event.session)
       else step.orders.push({ kind: 'hang_up', connection: event.connection }) // nobody waits for it any more
@@ -158,7 +162,7 @@ function onTick(state: CorridorState, event: Extract<CorridorEvent, { kind: 'tic
 function auditV1(state: CorridorState, session: V1Session, at: Instant, run: RunSettings, step: Step): void {
   const v1 = session.track
   const ws = state.tracks.get(trackKey('ws', v1.symbol))
-  if (ws === undefined) return
+  if (ws === undefined) return askRestWhenDue(v1, at, step)
   const result = crossAudit(v1, ws, at, step)
   if (result === null) return
   if (result === 'equal') {
@@ -170,6 +174,16 @@ function auditV1(state: CorridorState, session: V1Session, at: Instant, run: Run
   v1.audit.suspectedNs ??= at.monoNs
   v1.audit.dueNs = 0n
   ws.audit.dueNs = 0n
+}
+
+/** REST is asked only where v1 is recorded alone. */
+function onRestBook(state: CorridorState, event: Extract<CorridorEvent, { kind: 'book_page' }>, step: Step): void {
+  for (const session of state.sessions.values()) {
+    if (session.feed !== 'v1' || state.run === null) continue
+    const track = tracksOf(session).find(({ symbol }) => symbol === event.symbol)
+    if (track === undefined || takeRestBook(track, event, step) !== 'different') continue
+    return divergeV1(session, event.at, state.run, step)
+  }
 }
 
 /** A new run: whatever was open when the last one ended is open no more, and its gaps begin where it was last proven. */

@@ -53,6 +53,11 @@ export type FrameEvent = Readonly<{
 export type ReplyEvent =
   | Readonly<{ kind: 'symbol_details'; at: Instant; body: string }>
   | Readonly<{ kind: 'trades_page'; at: Instant; symbol: string; status: number | null; body: string }>
+  | Readonly<{ kind: 'book_page'; at: Instant; symbol: string; status: number | null; body: string }>
+
+/** What came of an order to REST, before it is written down. */
+export type RestReply = Omit<Extract<ReplyEvent, { kind: 'trades_page' }>, 'at' | 'kind'> &
+  Readonly<{ kind: 'trades_page' | 'book_page' }>
 
 /** How often a `tick` is written: the grain of every timer below. */
 export const TICK_MS = 250

@@ -15,6 +15,7 @@ export {
   type CorridorEvent,
   type Instant,
   type Refusal,
+  type RestReply,
   type RunSettings,
   TICK_MS,
 } from './event.ts'
@@ -29,3 +30,4 @@ export {
   type Step,
 } from './step.ts'
 export type { Epoch, OpenGap, Track } from './track.ts'
+export { PAGE_DEADLINE_MS, REPAIR_INTERVAL_MS, REPAIR_RETRY_MS } from './trade-repair.ts'

@@ -12,7 +12,9 @@ export type SocketOrder =
 export type ReadFrom = Readonly<{ tradeId: bigint }> | Readonly<{ timeMs: bigint }>
 
 /** `from` null: the newest trades there are. */
-export type RestOrder = Readonly<{ kind: 'fetch_trades'; symbol: string; from: ReadFrom | null }>
+export type RestOrder =
+  | Readonly<{ kind: 'fetch_trades'; symbol: string; from: ReadFrom | null }>
+  | Readonly<{ kind: 'fetch_book'; symbol: string }>
 
 /** Odd but harmless: counted, never an error. */
 export const ANOMALIES = [
@@ -40,7 +42,7 @@ export type Observation =
   | Readonly<{ kind: 'parked'; feed: Feed; symbol: string; reason: string; retryInMs: number }>
   | Readonly<{ kind: 'unrecorded'; feed: Feed; message: string }> // quarantine is full for this minute
   | Readonly<{ kind: 'rate_limits'; text: string }>
-  | Readonly<{ kind: 'unreadable_reply'; what: 'details' | 'trades'; reason: string }>
+  | Readonly<{ kind: 'unreadable_reply'; what: 'details' | 'trades' | 'book'; reason: string }>
 
 /** What one entry led to, gathered while it is taken. */
 export type Step = { records: MarketRecord[]; orders: Order[]; observations: Observation[] }

@@ -23,6 +23,7 @@ import { type BookAudit, newAudit } from './audit.ts'
 import { msToNs } from './backoff.ts'
 import { type Crossing, noteCrossing } from './crossing.ts'
 import type { Instant } from './event.ts'
+import { newRestAudit, type RestAudit } from './rest-audit.ts'
 import type { Step } from './step.ts'
 import { auditTicker, newTickerAudit, type TickerAudit } from './ticker-audit.ts'
 
@@ -47,6 +48,7 @@ export type Track = {
   crossedNotBeforeNs: bigint // monotonic: not taken anew for being crossed before
   ticker: TickerAudit
   audit: BookAudit
+  restAudit: RestAudit
 }
 
 export type Epoch = {
@@ -81,6 +83,7 @@ export function newTrack(symbol: string, feed: Feed): Track {
     crossedNotBeforeNs: 0n,
     ticker: newTickerAudit(),
     audit: newAudit({ wallNs: 0n, monoNs: 0n }, 0n),
+    restAudit: newRestAudit({ wallNs: 0n, monoNs: 0n }, false),
   }
 }
 
@@ -110,6 +113,7 @@ export function beginEpoch(track: Track, place: MessagePlace, snapshot: BookUpda
   track.crossing = null
   track.ticker = newTickerAudit()
   track.audit = newAudit(at, updateId)
+  track.restAudit = newRestAudit(at, track.restAudit.isDoubted)
   step.records.push({
     kind: 'epoch_started',
     epochId,
