@@ -49,6 +49,11 @@ export class SpawnedCommand {
     return found ?? ''
   }
 
+  /** How many lines of the output match by now. */
+  count(pattern: RegExp): number {
+    return this.#lines.filter((line) => pattern.test(line)).length
+  }
+
   /** Resolves when the condition, asked again and again, is true; rejects when the process ends before, or patience does. */
   async until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
     const patience = AbortSignal.timeout(PATIENCE_MS)

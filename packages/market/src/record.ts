@@ -107,6 +107,7 @@ export const GAP_CAUSES = [
   'journal_full', // nothing more could be written down
   'journal_damaged', // what was written down could not be read again
   'divergence', // an audit found another book at the venue
+  'unstorable', // the database refused a row (docs/adr/0005-poison-rows.md)
 ] as const
 export type GapCause = (typeof GAP_CAUSES)[number]
 

@@ -15,6 +15,12 @@ const PLAIN = /^[^"\\]*$/
 
 export const NULL_ELEMENT = 'NULL'
 
+/** The text that an element spells; null for `NULL`. */
+export function elementText(element: string): string | null {
+  if (element === NULL_ELEMENT) return null
+  return element.startsWith('"') ? element.slice(1, -1).replace(/\\([\s\S])/g, '$1') : element
+}
+
 /** Free text from the venue or a socket: a NUL would fail the whole batch (22021), a lone surrogate would be changed in silence. */
 export function cleanText(text: string, maxLength: number): string {
   return text.slice(0, maxLength).replaceAll('\0', '\uFFFD').toWellFormed()

@@ -1,11 +1,12 @@
 import { finished } from 'node:stream/promises'
 import { DatabaseError, type PoolClient } from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
+import { CopyBlock } from './copy-text.ts'
 import type { StatementBlock } from './statement-blocks.ts'
 import { COPIES, type CopiedTable } from './stored-columns.ts'
 
 /** From here on COPY is worth the two statements around it. At full blocks it takes 30 % less of Postgres's time. */
-export const MIN_COPIED_ROWS = 200
+export const MIN_COPIED_ROWS = 50
 
 /**
  * Stores rows that are believed to be new and gives their number; null when one of them stands already, and then
@@ -15,7 +16,7 @@ export async function copyRows(client: PoolClient, table: CopiedTable, block: St
   await client.query('savepoint copied')
   try {
     const copy = client.query(copyFrom(COPIES[table]))
-    copy.end(csvOf(block))
+    copy.end(block instanceof CopyBlock ? block.text : csvOf(block))
     await finished(copy)
     await client.query('release savepoint copied')
     return copy.rowCount

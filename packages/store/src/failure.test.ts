@@ -11,6 +11,16 @@ function postgres(code: string): DatabaseError {
   return error
 }
 
+/** PgBouncer's, as they came from version 1.18. */
+function pooler(message: string): DatabaseError {
+  const error = new DatabaseError(message, 0, 'error')
+  error.severity = 'FATAL'
+  error.code = '08P01'
+  return error
+}
+
+const violation = Object.assign(postgres('08P01'), { routine: 'exec_bind_message' })
+
 const node = (code: string) => Object.assign(new Error('as node says'), { code })
 
 for (const [name, error, expected] of [
@@ -27,6 +37,13 @@ for (const [name, error, expected] of [
   ['a lock not given in time', postgres('55P03'), 'lock_timeout'],
   ['a statement that took too long', postgres('57014'), 'timeout'],
   ['a connection failure reported by a pooler', postgres('08006'), 'connection_lost'],
+  [
+    'a server that PgBouncer cannot reach',
+    pooler('server login has been failing, try again later (server_login_retry)'),
+    'connection_lost',
+  ],
+  ['a PgBouncer that has no room', pooler('no more connections allowed (max_client_conn)'), 'connection_lost'],
+  ['a PgBouncer that shuts down', pooler('server conn crashed?'), 'connection_lost'],
   ['a file the server cannot read', postgres('58030'), 'server_fault'],
   ['a refused dial', node('ECONNREFUSED'), 'unreachable'],
   ['a missing socket', node('ENOENT'), 'unreachable'],
@@ -47,7 +64,9 @@ for (const [name, error, expected] of [
 }
 
 for (const [name, error, expected] of [
-  ['a protocol violation, though its class looks like a lost connection', postgres('08P01'), 'PROTOCOL'],
+  ['a protocol violation, though its class looks like a lost connection', violation, 'PROTOCOL'],
+  ['a user or password that PgBouncer refuses', pooler('SASL authentication failed'), 'REFUSED'],
+  ['a database that PgBouncer does not know', pooler('database "nosuch" does not exist'), 'REFUSED'],
   ['a wrong password', postgres('28P01'), 'REFUSED'],
   ['an entry missing in pg_hba.conf', postgres('28000'), 'REFUSED'],
   ['a missing database', postgres('3D000'), 'REFUSED'],

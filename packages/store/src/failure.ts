@@ -46,6 +46,7 @@ export async function orStoreError<T>(query: () => Promise<T>): Promise<T> {
 }
 
 function retryClassOf(error: Error, code: string): RetryClass | null {
+  if (isOfPooler(error)) return POOLER_REFUSES.test(error.message) ? null : 'connection_lost'
   if (error instanceof DatabaseError) {
     const exact = SQLSTATES.get(code)
     return exact === undefined ? (SQLSTATE_FAMILIES.get(code.slice(0, 2)) ?? null) : exact
@@ -110,13 +111,36 @@ function problemOf(error: Error, code: string): readonly [StoreProblem, string] 
       ? ['TLS', "use a certificate for the host's name, name its authority with sslrootcert, or choose an sslmode"]
       : ['UNEXPECTED', 'report this as a defect']
   }
+  if (isOfPooler(error))
+    return ['REFUSED', 'check user and password of DATABASE_URL, and the users and databases of PgBouncer']
   if (code === '08P01') return ['PROTOCOL', 'report this as a defect; a retry would fail in the same way']
   if (code.startsWith('28')) return ['REFUSED', 'check user and password of DATABASE_URL, and pg_hba.conf']
   if (code === '3D000') return ['REFUSED', 'create the database, or correct its name in DATABASE_URL']
   if (code === '42501') return ['REFUSED', 'grant the user of DATABASE_URL its rights on the schema booktape']
   if (code.startsWith('42') || code === '3F000') return ['SCHEMA', 'run booktape migrate']
-  if (/^2[23]/.test(code)) return ['UNSTORABLE', 'report this as a defect, with the value']
+  if (hasNoPartition(error)) return ['SCHEMA', 'attach the default partition again, or make one for that day']
+  if (isUnstorable(error)) return ['UNSTORABLE', 'report this as a defect, with the value']
   return ['UNEXPECTED', 'report this as a defect']
+}
+
+/**
+ * PgBouncer gives everything it has to say this code: that it shuts down, that it cannot reach the server, that it has no room,
+ * that it knows no such user. It names no place in a source file, as Postgres always does.
+ */
+function isOfPooler(error: Error): boolean {
+  return error instanceof DatabaseError && error.code === '08P01' && error.routine === undefined
+}
+
+const POOLER_REFUSES = /authentication failed|does not exist|no such (user|database)|not allowed/i
+
+/** Postgres refused a value or a row (SQLSTATE 22xxx, 23xxx): given again, it is refused again. */
+export function isUnstorable(error: unknown): error is DatabaseError {
+  return error instanceof DatabaseError && /^2[23]/.test(error.code ?? '') && !hasNoPartition(error)
+}
+
+/** A row without a place (23514 too) is as good as any: it waits until it has one. */
+function hasNoPartition(error: DatabaseError): boolean {
+  return error.routine === 'ExecFindPartition'
 }
 
 const TLS_FAILURE = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)|does not support SSL/

@@ -2,9 +2,17 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { deriveId, type MarketRecord } from '@booktape/market'
 import { MAX_PAYLOAD_BYTES, MAX_REASON_LENGTH, MAX_URL_LENGTH, rowsOf } from './rows.ts'
+import { STORED_COLUMNS } from './stored-columns.ts'
 import { AT, bookMessage, decimal, EPOCH, origin, SESSION, trade } from './writer.fixture.ts'
 
 const rowsFrom = (...records: MarketRecord[]) => rowsOf(records, origin('first'))
+
+/** The columns of the book messages, as a statement would take them. */
+function messagesFrom(...records: MarketRecord[]): Record<string, readonly string[]> {
+  const [block] = [...rowsFrom(...records).book_messages.blocks()]
+  const names = Object.keys(STORED_COLUMNS.book_messages)
+  return Object.fromEntries(names.map((name, i) => [name, block?.columns[i] ?? []]))
+}
 
 for (const [side, reason, mark] of [
   ['bid', 'place', 'p'],
@@ -22,12 +30,12 @@ for (const [side, reason, mark] of [
 ] as const) {
   test(`a change of the ${side} side with reason ${reason} has the mark ${mark}`, () => {
     const changes = [{ side, price: decimal('1'), quantity: decimal('2'), reason }]
-    assert.deepEqual(rowsFrom(bookMessage(1, { changes })).book_messages.marks, [`"${mark}"`])
+    assert.deepEqual(messagesFrom(bookMessage(1, { changes }))['marks'], [`"${mark}"`])
   })
 }
 
 test('the changes of a message keep the order of the venue', () => {
-  const { marks, prices, quantities } = rowsFrom(
+  const { marks, prices, quantities } = messagesFrom(
     bookMessage(1, {
       changes: [
         { side: 'ask', price: decimal('3'), quantity: decimal('0'), reason: 'cancel' },
@@ -35,12 +43,12 @@ test('the changes of a message keep the order of the venue', () => {
         { side: 'ask', price: decimal('2'), quantity: decimal('7'), reason: 'trade' },
       ],
     }),
-  ).book_messages
+  )
   assert.deepEqual([marks, prices, quantities], [['"CpT"'], ['"{3,1,2}"'], ['"{0,0.5,7}"']])
 })
 
 test('a message without changes has empty arrays', () => {
-  const { marks, prices, quantities } = rowsFrom(bookMessage(1, { changes: [] })).book_messages
+  const { marks, prices, quantities } = messagesFrom(bookMessage(1, { changes: [] }))
   assert.deepEqual([marks, prices, quantities], [['""'], ['"{}"'], ['"{}"']])
 })
 

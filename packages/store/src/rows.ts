@@ -1,6 +1,24 @@
-import type { BookMessage, BookSnapshot, DecimalText, LevelChange, MarketRecord, TradeRecord } from '@booktape/market'
+import type {
+  BookMessage,
+  BookSnapshot,
+  DecimalText,
+  Feed,
+  LevelChange,
+  MarketRecord,
+  QuoteRecord,
+  TradeRecord,
+} from '@booktape/market'
 import { arrayText, cleanText, NULL_ELEMENT, quoted } from './array-text.ts'
-import { CHANGED_COLUMNS, type Change, keysOf, STORED_COLUMNS, type StoredTable } from './stored-columns.ts'
+import { CopyText } from './copy-text.ts'
+import {
+  CHANGED_COLUMNS,
+  type Change,
+  COPIED_TABLES,
+  type CopiedTable,
+  keysOf,
+  STORED_COLUMNS,
+  type StoredTable,
+} from './stored-columns.ts'
 import { timestampText } from './timestamp.ts'
 
 /** Which journal the records come from, and whose it is. */
@@ -12,7 +30,9 @@ export type Columns<C> = { readonly [Name in keyof C]: string[] }
 export type InstrumentRecord = Extract<MarketRecord, { kind: 'instrument' }>
 
 /** A batch as the statements take it. */
-export type Rows = { readonly [T in StoredTable]: Columns<(typeof STORED_COLUMNS)[T]> } & {
+export type Rows = {
+  readonly [T in Exclude<StoredTable, CopiedTable>]: Columns<(typeof STORED_COLUMNS)[T]>
+} & { readonly [T in CopiedTable]: CopyText } & {
   readonly [C in Change]: Columns<(typeof CHANGED_COLUMNS)[C]>
 } & { readonly instruments: InstrumentRecord[] }
 
@@ -21,54 +41,99 @@ export const MAX_REASON_LENGTH = 500
 export const MAX_URL_LENGTH = 2_000
 /** The contract keeps the first 4 KiB of a message that could not be used. */
 export const MAX_PAYLOAD_BYTES = 4_096
+/** What a row costs in memory that is not text, and a row that is not counted closer. */
+const ROW_BYTES = 1_000
 
 /**
- * Sorts records into the columns of their tables. Pure: the same records give the same rows.
+ * Sorts records into the columns of their tables, as they come. Pure: the same records give the same rows.
  *
  * Trades are put in the order of their key, since two lines write the same ones and would otherwise take each
  * other's locks crosswise. Of several records that close one thing, the first counts, as it would in batches of one.
  */
-export function rowsOf(records: readonly MarketRecord[], origin: BatchOrigin): Rows {
-  const rows = emptyRows()
-  const trades: TradeRecord[] = []
-  const ended = new Set<string>()
-  const isFirstEnd = (id: string) => !ended.has(id) && ended.add(id).size > 0
-  for (const record of records) {
-    if (record.kind === 'trade') trades.push(record)
-    else if (record.kind === 'session_closed' && !isFirstEnd(record.sessionId)) continue
-    else if (record.kind === 'epoch_ended' && !isFirstEnd(record.epochId)) continue
-    else if (record.kind === 'gap_closed' && !isFirstEnd(record.gapId)) continue
-    else if (record.kind === 'gap_settled' && !isFirstEnd(`${record.gapId} settled`)) continue
-    else addRecord(rows, record, origin)
+export class GatheredRows {
+  /** When each message and quote was received, in milliseconds since 1970, by feed: for the commit lag. */
+  readonly receivedMs: Readonly<Record<Feed, number[]>> = { v1: [], ws: [] }
+  readonly #origin: BatchOrigin
+  readonly #line: string
+  readonly #rows = emptyRows()
+  readonly #trades: TradeRecord[] = []
+  readonly #ended = new Set<string>()
+  #otherBytes = 0
+
+  constructor(origin: BatchOrigin) {
+    this.#origin = origin
+    this.#line = quoted(origin.line)
   }
-  for (const trade of trades.sort(byTradeKey)) addTrade(rows, trade, origin)
-  return rows
+
+  /** About what is held in memory. */
+  get bytes(): number {
+    return this.#rows.book_messages.length + this.#rows.quotes.length + this.#otherBytes
+  }
+
+  add(record: MarketRecord): void {
+    switch (record.kind) {
+      case 'book_message':
+        this.receivedMs[record.feed].push(milliseconds(record.receivedTimeNs))
+        return addBookMessage(this.#rows.book_messages, record, this.#line)
+      case 'quote':
+        this.receivedMs[record.feed].push(milliseconds(record.receivedTimeNs))
+        return addQuote(this.#rows.quotes, record, this.#line)
+      case 'trade':
+        this.#otherBytes += ROW_BYTES
+        this.#trades.push(record)
+        return
+      case 'session_closed':
+        if (!this.#isFirstEnd(record.sessionId)) return
+        break
+      case 'epoch_ended':
+        if (!this.#isFirstEnd(record.epochId)) return
+        break
+      case 'gap_closed':
+        if (!this.#isFirstEnd(record.gapId)) return
+        break
+      case 'gap_settled':
+        if (!this.#isFirstEnd(`${record.gapId} settled`)) return
+        break
+      case 'book_snapshot':
+        this.#otherBytes += 2 * LEVEL_BYTES * (record.bidPrices.length + record.askPrices.length)
+        break
+      default:
+    }
+    this.#otherBytes += ROW_BYTES
+    addRecord(this.#rows, record, this.#origin)
+  }
+
+  /** All rows; nothing is added after this was asked for. */
+  get rows(): Rows {
+    for (const trade of this.#trades.splice(0).sort(byTradeKey)) addTrade(this.#rows, trade, this.#origin)
+    return this.#rows
+  }
+
+  #isFirstEnd(id: string): boolean {
+    if (this.#ended.has(id)) return false
+    this.#ended.add(id)
+    return true
+  }
 }
 
-function addRecord(rows: Rows, record: Exclude<MarketRecord, TradeRecord>, origin: BatchOrigin): void {
+/** A price or a quantity in the text of a snapshot. */
+const LEVEL_BYTES = 12
+
+export function rowsOf(records: readonly MarketRecord[], origin: BatchOrigin): Rows {
+  const gathered = new GatheredRows(origin)
+  for (const record of records) gathered.add(record)
+  return gathered.rows
+}
+
+function addRecord(
+  rows: Rows,
+  record: Exclude<MarketRecord, TradeRecord | BookMessage | QuoteRecord>,
+  origin: BatchOrigin,
+): void {
   const line = quoted(origin.line)
   switch (record.kind) {
-    case 'book_message':
-      return addBookMessage(rows.book_messages, record, line)
     case 'book_snapshot':
       return addBookSnapshot(rows.book_snapshots, record, line)
-    case 'quote':
-      return addRow(rows.quotes, {
-        received_time: timestampText(record.receivedTimeNs),
-        received_time_ns: record.receivedTimeNs.toString(),
-        event_time_ns: optionalId(record.eventTimeNs),
-        update_id: record.updateId.toString(),
-        message_seq: record.messageSeq.toString(),
-        session_id: record.sessionId,
-        epoch_id: record.epochId ?? NULL_ELEMENT,
-        symbol: quoted(record.symbol),
-        feed: record.feed,
-        line,
-        bid_price: record.top.bidPrice ?? NULL_ELEMENT,
-        bid_quantity: record.top.bidQuantity ?? NULL_ELEMENT,
-        ask_price: record.top.askPrice ?? NULL_ELEMENT,
-        ask_quantity: record.top.askQuantity ?? NULL_ELEMENT,
-      })
     case 'session_opened':
       return addRow(rows.sessions, {
         session_id: record.sessionId,
@@ -161,35 +226,49 @@ function addRecord(rows: Rows, record: Exclude<MarketRecord, TradeRecord>, origi
   }
 }
 
-// The three below are the bulk of all rows, so they push column by column instead of building an object a row.
+// The bulk of all rows, field by field in the order of the columns.
 
-function addBookMessage(to: Rows['book_messages'], record: BookMessage, line: string): void {
-  let marks = ''
-  let prices = ''
-  let quantities = ''
-  for (const change of record.changes) {
-    if (marks !== '') {
-      prices += ','
-      quantities += ','
-    }
-    marks += markOf(change)
-    prices += change.price
-    quantities += change.quantity
-  }
-  to.received_time.push(timestampText(record.receivedTimeNs))
-  to.received_time_ns.push(record.receivedTimeNs.toString())
-  to.event_time_ns.push(optionalId(record.eventTimeNs))
-  to.first_update_id.push(record.firstUpdateId.toString())
-  to.update_id.push(record.lastUpdateId.toString())
-  to.message_seq.push(record.messageSeq.toString())
-  to.epoch_id.push(record.epochId)
-  to.symbol.push(quoted(record.symbol))
-  to.feed.push(record.feed)
-  to.line.push(line)
-  to.marks.push(`"${marks}"`)
-  to.prices.push(`"{${prices}}"`)
-  to.quantities.push(`"{${quantities}}"`)
+function addBookMessage(to: CopyText, record: BookMessage, line: string): void {
+  to.field(timestampText(record.receivedTimeNs))
+  to.field(record.receivedTimeNs.toString())
+  to.field(optionalId(record.eventTimeNs))
+  to.field(record.firstUpdateId.toString())
+  to.field(record.lastUpdateId.toString())
+  to.field(record.messageSeq.toString())
+  to.field(record.epochId)
+  to.field(quoted(record.symbol))
+  to.field(record.feed)
+  to.field(line)
+  to.letters(record.changes, markOf)
+  to.array(record.changes, priceOf)
+  to.array(record.changes, quantityOf)
+  to.endRow()
 }
+
+function addQuote(to: CopyText, record: QuoteRecord, line: string): void {
+  const { top } = record
+  to.field(timestampText(record.receivedTimeNs))
+  to.field(record.receivedTimeNs.toString())
+  to.field(optionalId(record.eventTimeNs))
+  to.field(record.updateId.toString())
+  to.field(record.messageSeq.toString())
+  to.field(record.sessionId)
+  to.field(record.epochId ?? NULL_ELEMENT)
+  to.field(quoted(record.symbol))
+  to.field(record.feed)
+  to.field(line)
+  to.field(top.bidPrice ?? NULL_ELEMENT)
+  to.field(top.bidQuantity ?? NULL_ELEMENT)
+  to.field(top.askPrice ?? NULL_ELEMENT)
+  to.field(top.askQuantity ?? NULL_ELEMENT)
+  to.endRow()
+}
+
+const priceOf = (change: LevelChange): string => change.price
+const quantityOf = (change: LevelChange): string => change.quantity
+
+/** For a histogram of lags: exact to a microsecond, which is enough there. */
+const milliseconds = (timeNs: bigint): number => Number(timeNs / 1_000n) / 1_000
 
 function addBookSnapshot(to: Rows['book_snapshots'], record: BookSnapshot, line: string): void {
   to.received_time.push(timestampText(record.receivedTimeNs))
@@ -261,7 +340,8 @@ function decimals(values: readonly DecimalText[]): string {
 function emptyRows(): Rows {
   const all = { ...STORED_COLUMNS, ...CHANGED_COLUMNS }
   const columns = keysOf(all).map((block) => [block, emptyColumns(all[block])])
-  return { ...(Object.fromEntries(columns) as Omit<Rows, 'instruments'>), instruments: [] }
+  const copied = COPIED_TABLES.map((table) => [table, new CopyText()])
+  return { ...(Object.fromEntries([...columns, ...copied]) as Omit<Rows, 'instruments'>), instruments: [] }
 }
 
 function emptyColumns(columns: Readonly<Record<string, unknown>>): Record<string, string[]> {

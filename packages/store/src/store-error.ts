@@ -4,7 +4,7 @@ export const STORE_PROBLEMS = [
   'POSITION_MOVED', // the journal's position is neither where the batch begins nor where it ends
   'REFUSED', // login or permission refused, or no such database
   'SCHEMA', // a table, column or function is missing
-  'UNSTORABLE', // a value that its column cannot hold
+  'UNSTORABLE', // more rows are refused than may be set aside, or a change is
   'PROTOCOL', // we broke Postgres's protocol
   'TLS', // the server has no TLS, or a certificate that does not prove its name
   'BAD_URL', // the database URL cannot be used

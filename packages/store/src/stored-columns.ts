@@ -200,9 +200,12 @@ export const CHANGES: Readonly<Record<Change, string>> = {
   // An epoch begins: an earlier one of the same line, symbol and feed that was never ended has outlived its journal, and ends
   // with the last message that it has.
   outlived_epochs: `update booktape.epochs e set end_reason = 'restart', ended_at = coalesce(
+      greatest(
       (select max(m.received_time) from booktape.book_messages m where m.epoch_id = e.epoch_id and m.received_time >= e.started_at),
-      e.started_at), last_update_id = coalesce(
+      (select max(c.received_to) from booktape.book_chunks c where c.epoch_id = e.epoch_id and c.received_from >= e.started_at)),
+      e.started_at), last_update_id = coalesce(greatest(
       (select max(m.update_id) from booktape.book_messages m where m.epoch_id = e.epoch_id and m.received_time >= e.started_at),
+      (select max(c.last_update_id) from booktape.book_chunks c where c.epoch_id = e.epoch_id and c.received_from >= e.started_at)),
       e.first_update_id)
     from ${given(CHANGED_COLUMNS.outlived_epochs)}
     where e.symbol = given.symbol and e.feed = given.feed and e.line = given.line and e.ended_at is null
@@ -213,6 +216,65 @@ export const CHANGES: Readonly<Record<Change, string>> = {
     where g.gap_id = given.gap_id and g.state = 'closed'`,
   withdrawn_gaps: `delete from booktape.gaps g using ${given(CHANGED_COLUMNS.withdrawn_gaps)} where g.gap_id = given.gap_id`,
 }
+
+/**
+ * Gaps that make known what the database refused. One of a book names the message that is missing, by its epoch and
+ * number, and stays open until a later whole book of the symbol is stored; one of trades is closed as it is made.
+ */
+export const DISCLOSED_COLUMNS = {
+  gap_id: 'uuid',
+  journal_id: 'uuid',
+  line: 'text',
+  symbol: 'text',
+  feed: 'text',
+  stream: 'text',
+  from_id: 'bigint',
+  to_id: 'bigint',
+  started_at: 'timestamptz',
+  ended_at: 'timestamptz',
+  cause: 'text',
+  state: 'text',
+  epoch_id: 'uuid',
+  message_seq: 'bigint',
+} as const satisfies Record<string, ColumnType>
+
+export const DISCLOSE: string = `insert into booktape.gaps (${Object.keys(DISCLOSED_COLUMNS).join(', ')})
+  select ${Object.keys(DISCLOSED_COLUMNS).map(disclosed).join(', ')} from ${given(DISCLOSED_COLUMNS)} on conflict do nothing`
+
+/** A book is known until the instant before the message that is missing. */
+function disclosed(name: string): string {
+  return name === 'started_at'
+    ? `case when epoch_id is null then started_at else started_at - interval '1 microsecond' end`
+    : name
+}
+
+/** What is asked of a whole book that was stored: where it stands. */
+export const KNOWN_BOOK_COLUMNS = {
+  received_time: 'timestamptz',
+  update_id: 'bigint',
+  message_seq: 'bigint',
+  epoch_id: 'uuid',
+  symbol: 'text',
+  feed: 'text',
+  line: 'text',
+} as const satisfies Partial<(typeof STORED_COLUMNS)['book_snapshots']>
+
+/**
+ * Given whole books that were stored: a book is known again from the first whole one after what is missing. Within an epoch the
+ * number of the message decides; a missing epoch (no number) lasts until another one.
+ */
+export const END_DOUBTS: string = `update booktape.gaps g set to_id = known.update_id, ended_at = known.received_time, state = 'closed'
+  from (
+    select distinct on (open.gap_id) open.gap_id, given.update_id, given.received_time
+    from ${given(KNOWN_BOOK_COLUMNS)}
+    join booktape.gaps open on open.symbol = given.symbol and open.feed = given.feed and open.line = given.line
+    where open.epoch_id is not null and open.ended_at is null and (
+      (open.epoch_id = given.epoch_id and open.message_seq <= given.message_seq)
+      or (open.epoch_id <> given.epoch_id and open.started_at < given.received_time - interval '1 microsecond'))
+    order by open.gap_id, open.epoch_id <> given.epoch_id,
+      case when open.epoch_id <> given.epoch_id then given.received_time end, given.message_seq
+  ) known
+  where g.gap_id = known.gap_id and g.ended_at is null`
 
 /** Trades that stand under the same key with another price, quantity or taker side. */
 export const TRADE_CONFLICTS = `select t.symbol, t.trade_id, t.price as stored_price, t.quantity as stored_quantity,

@@ -255,14 +255,3 @@ test('a refused password is not tried for ever, and is not told', async (t) => {
     (error) => error instanceof StoreError && error.code === 'REFUSED' && !error.message.includes('not-this-one'),
   )
 })
-
-test('a value that its column refuses is a defect, and nothing of its batch is stored', async (t) => {
-  const { database } = await openStore(t)
-  const writer = await registeredWriter(database)
-  const before = await dump(database)
-  await assert.rejects(
-    writer.write(batchOf([...MANY_MESSAGES, trade(1n), trade(2n ** 63n)])),
-    (error) => error instanceof StoreError && error.code === 'UNSTORABLE' && /22003/.test(error.message),
-  )
-  assert.deepEqual(await dump(database), before)
-})

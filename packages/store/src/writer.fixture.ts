@@ -44,7 +44,10 @@ export async function registeredWriter(database: Database, name = 'first', line 
 }
 
 /** The batch of entries (from, from + number of records], one record an entry. */
-export function batchOf(records: readonly MarketRecord[], fromPosition = 0): Batch {
+export function batchOf(
+  records: readonly MarketRecord[],
+  fromPosition = 0,
+): Batch & Readonly<{ records: readonly MarketRecord[] }> {
   const toPosition = fromPosition + Math.max(1, records.length)
   return { fromPosition, toPosition, recordedUntilNs: AT, records }
 }

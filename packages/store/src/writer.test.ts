@@ -334,6 +334,7 @@ test('every kind of record lands in its columns exactly, all in one batch', asyn
       quarantine: 1,
     },
     conflicts: [],
+    poison: [],
   })
   const client = await database.pool.connect()
   t.after(() => client.release(true))

@@ -1,24 +1,12 @@
 import { invariant, type MarketRecord } from '@booktape/market'
 import type { PoolClient } from 'pg'
-import { copyRows, MIN_COPIED_ROWS } from './copy-rows.ts'
 import type { Database } from './database.ts'
-import { orStoreError, type Retry, readFailure } from './failure.ts'
-import { writeInstruments } from './instrument-history.ts'
-import { type BatchOrigin, type Rows, rowsOf } from './rows.ts'
-import { parametersOf, type StatementBlock, statementBlocks } from './statement-blocks.ts'
+import { isUnstorable, orStoreError, type Retry, readFailure } from './failure.ts'
+import { MAX_POISON_ROWS, MAX_POISON_ROWS_OF_BATCH, PoisonRows } from './poison-rows.ts'
+import { type BatchOrigin, GatheredRows, type Rows, rowsOf } from './rows.ts'
 import { StoreError } from './store-error.ts'
-import {
-  CHANGED_COLUMNS,
-  CHANGES,
-  COPIED_TABLES,
-  type CopiedTable,
-  INSERTS,
-  keysOf,
-  STORED_COLUMNS,
-  type StoredTable,
-} from './stored-columns.ts'
+import { type Stored, storeRows } from './store-rows.ts'
 import { timestampText } from './timestamp.ts'
-import { findTradeConflicts, MAX_CONFLICTS_REPORTED, type TradeConflict } from './trade-conflicts.ts'
 import { inTransaction } from './transaction.ts'
 
 export type { BatchOrigin } from './rows.ts'
@@ -28,13 +16,11 @@ export type Batch = Readonly<{
   fromPosition: number // the written position this batch builds on
   toPosition: number
   recordedUntilNs: bigint // receive time of the entry at toPosition
-  records: readonly MarketRecord[]
+  records: readonly MarketRecord[] | GatheredRows
 }>
 
-export type RowCounts = Readonly<Record<StoredTable | 'instruments', number>>
-
 export type WriteResult =
-  | Readonly<{ outcome: 'committed'; rows: RowCounts; conflicts: readonly TradeConflict[] }>
+  | (Readonly<{ outcome: 'committed' }> & Stored)
   | Readonly<{ outcome: 'already' }> // stored before: a commit whose reply was lost
   | Retry // nothing is known to be stored: give the same batch again, later
 
@@ -46,10 +32,16 @@ export type WriteResult =
 export class Writer {
   readonly #database: Database
   readonly #origin: BatchOrigin
+  #poisonLeft = MAX_POISON_ROWS
 
   constructor(database: Database, origin: BatchOrigin) {
     this.#database = database
     this.#origin = origin
+  }
+
+  /** Takes the records of a batch to come, and makes their rows at once: rows wait more cheaply than records. */
+  gather(): GatheredRows {
+    return new GatheredRows(this.#origin)
   }
 
   /** The last entry whose records are stored; 0 for a new journal, which is registered. Throws `StoreError`; on `AWAY`, ask again. */
@@ -63,26 +55,41 @@ export class Writer {
   }
 
   /**
-   * Stores one batch, whole or not at all. Expected failures are values; one batch at a time.
+   * Stores one batch, whole or not at all. Expected failures are values; one batch at a time. Of a batch that Postgres
+   * refuses, the rows it refuses are set aside and disclosed, and the rest is stored (docs/adr/0005-poison-rows.md).
    *
    * @throws StoreError `POSITION_MOVED` for two writers on one journal or a database restored to an earlier time;
-   *   `REFUSED`, `SCHEMA`, `UNSTORABLE`, `PROTOCOL`, `TLS`, `UNEXPECTED` for what a retry cannot mend.
+   *   `UNSTORABLE` where more rows are refused than may be set aside, or their disclosure is;
+   *   `REFUSED`, `SCHEMA`, `PROTOCOL`, `TLS`, `UNEXPECTED` for what a retry cannot mend.
    */
   async write(batch: Batch): Promise<WriteResult> {
     invariant(batch.toPosition > batch.fromPosition, 'a batch moves the position forward')
-    const rows = rowsOf(batch.records, this.#origin)
+    const rows = batch.records instanceof GatheredRows ? batch.records.rows : rowsOf(batch.records, this.#origin)
     try {
-      return await inTransaction<WriteResult>(this.#database, async (client) => {
-        const position = await this.#lockPosition(client)
-        if (position === batch.toPosition) return { end: 'rollback', answer: { outcome: 'already' } }
-        if (position !== batch.fromPosition) throw this.#moved(position, batch)
-        const answer = await storeRows(client, rows)
-        await this.#movePosition(client, batch)
-        return { end: 'commit', answer }
-      })
+      return await this.#store(batch, rows, null)
+    } catch (error) {
+      if (!isUnstorable(error)) return readFailure(error)
+    }
+    // Only now are savepoints paid for, which find the rows that are refused.
+    const poison = new PoisonRows(this.#origin, Math.min(MAX_POISON_ROWS_OF_BATCH, this.#poisonLeft))
+    try {
+      const result = await this.#store(batch, rows, poison)
+      if (result.outcome === 'committed') this.#poisonLeft -= result.poison.length
+      return result
     } catch (error) {
       return readFailure(error)
     }
+  }
+
+  async #store(batch: Batch, rows: Rows, poison: PoisonRows | null): Promise<WriteResult> {
+    return await inTransaction<WriteResult>(this.#database, async (client) => {
+      const position = await this.#lockPosition(client)
+      if (position === batch.toPosition) return { end: 'rollback', answer: { outcome: 'already' } }
+      if (position !== batch.fromPosition) throw this.#moved(position, batch)
+      const stored = await storeRows(client, rows, poison)
+      await this.#movePosition(client, batch)
+      return { end: 'commit', answer: { outcome: 'committed', ...stored } }
+    })
   }
 
   async #lockPosition(client: PoolClient): Promise<number | null> {
@@ -101,7 +108,7 @@ export class Writer {
     return new StoreError(
       'POSITION_MOVED',
       `journal ${this.#origin.journalId} has ${found} in the database, where a batch from ${fromPosition} to ${toPosition} was to be stored: ` +
-        'end any other recorder that uses this journal; if the database was restored to an earlier time, start again so that the journal is replayed from there',
+        'a database that took over or was restored is given the rest from the journal; end any other recorder that uses this journal',
     )
   }
 }
@@ -118,51 +125,4 @@ function positionOf(row: PositionRow | undefined): number {
   const position = Number(row.written_position)
   invariant(Number.isSafeInteger(position), 'journal positions stay below 2^53')
   return position
-}
-
-/** What began first, what it brought next, what ended last: a thing may begin and end in one batch. */
-async function storeRows(client: PoolClient, rows: Rows): Promise<Extract<WriteResult, { outcome: 'committed' }>> {
-  const counts = { ...NO_ROWS }
-  const conflicts: TradeConflict[] = []
-  for (const table of keysOf(STORED_COLUMNS)) {
-    for (const block of statementBlocks(rows[table])) {
-      const inserted = await insertRows(client, table, block)
-      counts[table] += inserted
-      if (table === 'trades' && inserted < block.rows && conflicts.length < MAX_CONFLICTS_REPORTED) {
-        const limit = MAX_CONFLICTS_REPORTED - conflicts.length
-        conflicts.push(...(await findTradeConflicts(client, parametersOf(block), limit)))
-      }
-    }
-  }
-  if (rows.instruments.length > 0) counts.instruments = await writeInstruments(client, rows.instruments)
-  for (const change of keysOf(CHANGED_COLUMNS)) {
-    for (const block of statementBlocks(rows[change])) await client.query(CHANGES[change], parametersOf(block))
-  }
-  return { outcome: 'committed', rows: counts, conflicts }
-}
-
-/** The number of rows that were not there. */
-async function insertRows(client: PoolClient, table: StoredTable, block: StatementBlock): Promise<number> {
-  if (isCopied(table) && block.rows >= MIN_COPIED_ROWS) {
-    const copied = await copyRows(client, table, block)
-    if (copied !== null) return copied
-  }
-  return (await client.query(INSERTS[table], parametersOf(block))).rowCount ?? 0
-}
-
-function isCopied(table: StoredTable): table is CopiedTable {
-  return COPIED_TABLES.some((copied) => copied === table)
-}
-
-const NO_ROWS: RowCounts = {
-  sessions: 0,
-  epochs: 0,
-  gaps: 0,
-  book_messages: 0,
-  book_snapshots: 0,
-  quotes: 0,
-  trades: 0,
-  instruments: 0,
-  audits: 0,
-  quarantine: 0,
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Journal, type JournalError } from '@booktape/journal'
 import { type AdminServer, type Clock, createAdminServer, createMetrics, type Logger } from '@booktape/runtime'
 import type { Instant, Order } from '@booktape/session'
-import { type Database, openDatabase, Writer } from '@booktape/store'
+import { type Database, openDatabase, settle, Writer } from '@booktape/store'
 import { createRestClient, createVenueBudgets, openSocket, type RestClient } from '@booktape/transport'
 import { fastForward, loadCheckpoint } from './checkpoint.ts'
 import type { RecorderConfig } from './config.ts'
@@ -47,6 +47,8 @@ export type Assembly = Readonly<{
   now: () => Instant
   /** The daily look at the database: its tables, its owner, its partitions. */
   makeContact: () => Promise<void>
+  /** Moves messages of past hours into chunks. */
+  settle: () => Promise<void>
 }>
 
 /** Opens the journal, brings its state to the end, and joins the parts. Throws what the journal throws. */
@@ -61,6 +63,10 @@ export async function assemble(parts: AssemblyParts): Promise<Assembly> {
   const observer = new Observer(metrics, log)
   const database = openDatabase(parts.databaseUrl, { applicationName: 'booktape recorder', max: DATABASE_CONNECTIONS })
   const contact = (): Promise<void> => makeContact(database, config.venue, dayOf(clock), log)
+  const settlePast = async (): Promise<void> => {
+    const { changes, chunks, droppedPartitions } = await settle(database, dayOf(clock), parts.asking)
+    if (chunks > 0n) log.info({ changes: String(changes), chunks: String(chunks), droppedPartitions }, 'settled')
+  }
   let lastCommit: Commit | null = null
   const scribe = new Scribe({
     journal,
@@ -115,7 +121,7 @@ export async function assemble(parts: AssemblyParts): Promise<Assembly> {
     }),
     onError: (path, error) => log.error({ path, error }, 'a request could not be answered'),
   })
-  return { journal, database, corridor, scribe, fleet, rest, admin, now, makeContact: contact }
+  return { journal, database, corridor, scribe, fleet, rest, admin, now, makeContact: contact, settle: settlePast }
 }
 
 async function openJournal({ config, journalDirectory, log, onFailure }: AssemblyParts): Promise<Journal> {
@@ -144,6 +150,7 @@ function writerAfterContact(
       await contact()
       return await writer.readPosition()
     },
+    gather: () => writer.gather(),
     write: (batch) => writer.write(batch),
   }
 }
@@ -157,7 +164,7 @@ function storingEvents(
   return {
     committed: (batch, result) => {
       onCommit({ monoNs: clock.monoNs(), recordedUntilNs: batch.recordedUntilNs })
-      observer.committed(batch, result.outcome === 'committed' ? result.rows : {}, clock.wallNs())
+      observer.committed(batch.records, result.outcome === 'committed' ? result.rows : {}, clock.wallNs())
       for (const { tradeId, symbol } of result.outcome === 'committed' ? result.conflicts : []) {
         log.error({ tradeId: String(tradeId), symbol }, 'a trade came twice with different content: the first is kept')
       }

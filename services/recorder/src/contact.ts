@@ -3,6 +3,7 @@ import {
   claimVenue,
   type Database,
   ensurePartitions,
+  MigrationError,
   orStoreError,
   pendingMigrations,
   StoreError,
@@ -19,7 +20,7 @@ export class WrongDatabaseError extends Error {
  * same venue, and today's partitions are there. Throws `StoreError` (`AWAY`: ask again) or `WrongDatabaseError`.
  */
 export async function makeContact(database: Database, venue: VenueName, today: string, log: Logger): Promise<void> {
-  const pending = await orStoreError(() => pendingMigrations(database.pool))
+  const pending = await orStoreError(() => pendingMigrations(database.pool).catch(newerDatabase))
   if (pending.length > 0) {
     throw new StoreError(
       'AWAY',
@@ -34,4 +35,10 @@ export async function makeContact(database: Database, venue: VenueName, today: s
   }
   if (claim === 'claimed') log.info({ venue, database: database.name }, 'a new database')
   await ensurePartitions(database, today)
+}
+
+/** Of a later version: which may store what we write down, so we go on writing it down. */
+function newerDatabase(error: unknown): never {
+  if (!(error instanceof MigrationError)) throw error
+  throw new StoreError('SCHEMA', `${error.message}; until then the journal keeps everything`, { cause: error })
 }

@@ -20,17 +20,18 @@ import type { Scribe } from './scribe.ts'
 export class Corridor {
   readonly #journal: Journal
   readonly #clock: Clock
-  readonly #scribe: Scribe
+  readonly #scribe: Pick<Scribe, 'offer'>
   readonly #observer: Pick<Observer, 'observe' | 'journalSynced'>
   readonly #obey: (orders: readonly Order[]) => void
   readonly #state: CorridorState
+  readonly #onCheckpointFailure: (error: unknown) => void
   #position: number
 
   constructor(parts: {
     journal: Journal
     clock: Clock
     live: Checkpoint // the state at the end of the journal
-    scribe: Scribe
+    scribe: Pick<Scribe, 'offer'>
     observer: Pick<Observer, 'observe' | 'journalSynced'>
     obey: (orders: readonly Order[]) => void
     onCheckpointFailure: (error: unknown) => void
@@ -41,12 +42,11 @@ export class Corridor {
     this.#observer = parts.observer
     this.#obey = parts.obey
     this.#state = parts.live.state
+    this.#onCheckpointFailure = parts.onCheckpointFailure
     this.#position = parts.live.position
     this.#journal.onSynced((entries) => this.#take(entries))
     // A segment begins: the state now is the one after the last entry before it.
-    this.#journal.onSegment(() => {
-      this.saveCheckpoint().catch(parts.onCheckpointFailure)
-    })
+    this.#journal.onSegment(() => this.#checkpoint())
   }
 
   get state(): Readonly<CorridorState> {
@@ -78,6 +78,12 @@ export class Corridor {
       this.#observer.observe(event, step)
       this.#scribe.offer(entry.position, event.at.wallNs, step.records)
       if (step.orders.length > 0) this.#obey(step.orders)
+      // A full journal lets go up to a checkpoint, and begins no segment any more: where all older ones are damaged, this one helps.
+      if (event.kind === 'suspended') this.#checkpoint()
     }
+  }
+
+  #checkpoint(): void {
+    this.saveCheckpoint().catch(this.#onCheckpointFailure)
   }
 }

@@ -2,7 +2,7 @@ import { levelCount, topOfBook } from '@booktape/book'
 import type { Feed, Side } from '@booktape/market'
 import type { Logger, Metrics } from '@booktape/runtime'
 import type { CorridorEvent, CorridorState, Observation, Step } from '@booktape/session'
-import type { Batch, PoisonRow } from '@booktape/store'
+import type { GatheredRows, PoisonRow } from '@booktape/store'
 
 /** A few ms is a good day, a few seconds is a page. */
 const LAG_BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
@@ -124,12 +124,11 @@ export class Observer {
   }
 
   /** After a commit: rows, and how long each message took from its receipt. */
-  committed(batch: Batch, rows: Readonly<Record<string, number>>, nowNs: bigint): void {
+  committed({ receivedMs }: GatheredRows, rows: Readonly<Record<string, number>>, nowNs: bigint): void {
     for (const [table, count] of Object.entries(rows)) this.#metrics.rows.inc({ table }, count)
-    for (const record of batch.records) {
-      if (record.kind === 'book_message' || record.kind === 'quote') {
-        this.#metrics.commitLag.observe({ feed: record.feed }, seconds(nowNs - record.receivedTimeNs))
-      }
+    const nowMs = Number(nowNs / 1_000n) / 1_000
+    for (const feed of ['v1', 'ws'] as const) {
+      for (const ms of receivedMs[feed]) this.#metrics.commitLag.observe({ feed }, (nowMs - ms) / 1_000)
     }
   }
 

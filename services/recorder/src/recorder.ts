@@ -11,7 +11,7 @@ import { symbolsOfShard } from './shard.ts'
 
 /** How long a stop waits for Postgres to take the rest; the journal keeps what it does not take. */
 const DRAIN_DEADLINE_MS = 18_000
-/** Written segments are let go, and partitions made ahead, this often. */
+/** Written segments are let go, partitions made ahead, and messages settled, this often. */
 const HOUSEKEEPING_INTERVAL_MS = 600_000
 
 export type RecorderParts = Readonly<{
@@ -74,7 +74,13 @@ async function recordOnJournal(parts: RecorderParts, isSuccessor: boolean): Prom
       if (symbols.length === 0) log.warn({ shard: config.shard, of: config.shards }, 'no symbol hashes to this shard')
       const tick = newTick(assembly, config, log)
       timers.push(setInterval(() => void tick().catch(failure.reject), TICK_MS))
-      timers.push(setInterval(() => void housekeep(assembly, clock, log), HOUSEKEEPING_INTERVAL_MS))
+      let housekeeping: Promise<void> | null = null // one at a time: after an update there may be days to settle
+      const keepHouse = (): void => {
+        housekeeping ??= housekeep(assembly, clock, log).finally(() => {
+          housekeeping = null
+        })
+      }
+      timers.push(setInterval(keepHouse, HOUSEKEEPING_INTERVAL_MS))
       const note = (body: string): void => corridor.note({ kind: 'symbol_details', at: now(), body })
       work.push(refreshInstruments(symbols, { rest, clock, log, note }, asking))
       log.info({ symbols, feeds: config.feeds, line: config.line, http: address.url }, 'recording')
@@ -134,10 +140,12 @@ function newTick({ journal, fleet, corridor, scribe, now }: Assembly, config: Re
   }
 }
 
-async function housekeep({ journal, scribe, makeContact }: Assembly, clock: Clock, log: Logger): Promise<void> {
+async function housekeep(assembly: Assembly, clock: Clock, log: Logger): Promise<void> {
+  const { journal, scribe, makeContact, settle } = assembly
   try {
     await release(journal, scribe, clock.wallNs())
     await makeContact()
+    await settle()
   } catch (error) {
     log.warn({ error }, 'housekeeping failed: tried again in ten minutes')
   }

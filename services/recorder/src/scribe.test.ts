@@ -7,10 +7,10 @@ import { Journal } from '@booktape/journal'
 import type { MarketRecord } from '@booktape/market'
 import { systemClock } from '@booktape/runtime'
 import { advance, newCorridorState } from '@booktape/session'
-import { type Batch, StoreError, type WriteResult } from '@booktape/store'
+import { StoreError, type WriteResult } from '@booktape/store'
 import { fastForward, saveCheckpoint } from './checkpoint.ts'
 import { readEntry, type WrittenEvent, writeEntry } from './entries.ts'
-import { DamageFoundError, LostEntriesError, MAX_WAITING_RECORDS, Scribe } from './scribe.ts'
+import { DamageFoundError, type Gathered, LostEntriesError, MAX_WAITING_BYTES, Scribe } from './scribe.ts'
 
 test('records go to the database in the order of the journal, each once, while it answers', async (t) => {
   const desk = await openDesk(t)
@@ -36,7 +36,7 @@ test('what memory may not hold is made again from the journal, without one recor
   desk.note(...script(0, 20))
   await desk.until(() => desk.written() === desk.journal.lastPosition)
   desk.database.isAway = true
-  const tooMany = Math.ceil(MAX_WAITING_RECORDS * 1.1)
+  const tooMany = Math.ceil((MAX_WAITING_BYTES / RECORD_BYTES) * 1.1)
   desk.note(...script(20, tooMany))
   await desk.until(() => desk.levels.at(-1) === false) // let go of
   desk.database.isAway = false
@@ -65,9 +65,67 @@ test('a second scribe goes on where the database ends, from the checkpoint befor
 
 test('a database that is ahead of the journal stops everything: positions must not be given twice', async (t) => {
   const position = 1_000_000
-  const batch: Batch = { fromPosition: 0, toPosition: position, recordedUntilNs: 1n, records: [] }
+  const batch: Stored = { fromPosition: 0, toPosition: position, recordedUntilNs: 1n, records: new RecordList() }
   const desk = await openDesk(t, { batches: [batch] })
   await assert.rejects(desk.running, LostEntriesError)
+})
+
+test('a database that takes over without the last commits is given them again, and what came meanwhile', async (t) => {
+  const desk = await openDesk(t)
+  for (const from of [0, 100, 200]) {
+    desk.note(...script(from, 100))
+    await desk.until(() => desk.written() === desk.journal.lastPosition)
+  }
+  assert.ok(desk.database.batches.length >= 3)
+  desk.database.batches.length = 1
+  desk.note(...script(300, 100))
+  await desk.until(() => desk.written() === desk.journal.lastPosition)
+  assert.deepEqual(desk.stored(), desk.expected())
+  assert.ok(desk.failures.includes('position_moved'))
+})
+
+test('a database that takes over while another is caught up is caught up from its own position', async (t) => {
+  const desk = await openDesk(t, { isAway: true })
+  desk.note(...script(0, 30_000))
+  await desk.journal.sync()
+  desk.database.isAway = false
+  await desk.until(() => desk.database.batches.length === 2)
+  desk.database.batches.length = 1
+  await desk.until(() => desk.written() === desk.journal.lastPosition)
+  assert.deepEqual(desk.stored(), desk.expected())
+  assert.ok(desk.failures.includes('position_moved'))
+})
+
+test('two databases that answer in turn each have the journal whole up to a position', async (t) => {
+  const desk = await openDesk(t)
+  desk.note(...script(0, 100))
+  await desk.until(() => desk.written() === desk.journal.lastPosition)
+  const both = [desk.database.batches, [...desk.database.batches]]
+  for (let turn = 1; turn <= 6; turn++) {
+    desk.database.batches = both[turn % 2] ?? []
+    desk.note(...script(turn * 100, 100))
+    await desk.until(() => desk.written() === desk.journal.lastPosition)
+    assert.deepEqual(desk.stored(), desk.expected())
+  }
+  const other = both[1]?.flatMap((batch) => batch.records) ?? []
+  assert.ok(other.length > 500)
+  assert.deepEqual(other, desk.expected().slice(0, other.length))
+})
+
+test('a position that this journal never had is someone else\u2019s: nothing is stored any more', async (t) => {
+  const desk = await openDesk(t)
+  desk.note(...script(0, 100))
+  await desk.until(() => desk.written() === desk.journal.lastPosition)
+  const position = desk.written() + 1_000
+  desk.database.batches.push({
+    fromPosition: desk.written(),
+    toPosition: position,
+    recordedUntilNs: 1n,
+    records: new RecordList(),
+  })
+  desk.note(...script(100, 1))
+  await assert.rejects(desk.running, (error) => error instanceof StoreError && error.code === 'POSITION_MOVED')
+  assert.equal(desk.written(), position)
 })
 
 test('a live edge that stands on a checkpoint, where storage has none and the entries before are released, begins anew', async (t) => {
@@ -84,7 +142,7 @@ test('a live edge that stands on a checkpoint, where storage has none and the en
   await saveCheckpoint(first.journal, firstPosition - 1, first.live)
   await first.close()
 
-  const restored: Batch = { fromPosition: 0, toPosition: 10, recordedUntilNs: 1n, records: [] }
+  const restored: Stored = { fromPosition: 0, toPosition: 10, recordedUntilNs: 1n, records: new RecordList() }
   const second = await openDesk(t, { directory, batches: [restored] })
   await assert.rejects(second.running, DamageFoundError)
   assert.equal(await second.journal.newestCheckpoint(second.journal.lastPosition), null)
@@ -168,6 +226,21 @@ function script(from: number, count: number): WrittenEvent[] {
   return from === 0 ? [...opening, ...updates] : updates
 }
 
+/** The records of a batch as they are. */
+class RecordList extends Array<MarketRecord> {
+  add(record: MarketRecord): void {
+    this.push(record)
+  }
+
+  get bytes(): number {
+    return this.length * RECORD_BYTES
+  }
+}
+
+const RECORD_BYTES = 1_000
+
+type Stored = Gathered<RecordList>
+
 type Cleaner = { after(clean: () => Promise<void>): void }
 
 /** A scribe with a real journal, a live edge as the corridor's, and a database of memory that can be away. */
@@ -176,7 +249,7 @@ async function openDesk(
   options: {
     directory?: string
     isAway?: boolean
-    batches?: Batch[]
+    batches?: Stored[]
     maxSegmentBytes?: number
     replayed?: boolean
   } = {},
@@ -197,6 +270,7 @@ async function openDesk(
   const live = replayed.state
   const expected: MarketRecord[] = []
   const levels: boolean[] = []
+  const failures: string[] = []
   const stopping = new AbortController()
   const scribe = new Scribe({
     journal,
@@ -206,16 +280,21 @@ async function openDesk(
         if (database.isAway) throw new StoreError('AWAY', 'the database of this test is away')
         return written()
       },
+      gather: () => new RecordList(),
       write: async (batch): Promise<WriteResult> => {
         if (database.isAway)
           return { outcome: 'retry', class: 'unreachable', reason: 'the database of this test is away' }
-        assert.equal(batch.fromPosition, written())
+        if (batch.fromPosition !== written()) throw new StoreError('POSITION_MOVED', `the position is ${written()}`)
         database.batches.push(batch)
         return { outcome: 'already' }
       },
     },
     clock: { ...systemClock(), sleep: (ms, signal) => systemClock().sleep(Math.min(ms, 5), signal) },
-    events: { committed: () => undefined, failed: () => undefined, level: (isLevel) => void levels.push(isLevel) },
+    events: {
+      committed: () => undefined,
+      failed: (failure) => void failures.push(failure.class),
+      level: (isLevel) => void levels.push(isLevel),
+    },
   })
   journal.onSynced((entries) => {
     for (const entry of entries) {
@@ -245,6 +324,7 @@ async function openDesk(
     database,
     live,
     levels,
+    failures,
     running,
     written,
     expected: () => expected,

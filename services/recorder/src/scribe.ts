@@ -2,14 +2,18 @@ import type { Journal, JournalDamageError } from '@booktape/journal'
 import { invariant, type MarketRecord } from '@booktape/market'
 import type { Clock } from '@booktape/runtime'
 import { advance } from '@booktape/session'
-import { type Batch, StoreError, type WriteResult } from '@booktape/store'
+import { type Batch, type GatheredRows, StoreError, type WriteResult } from '@booktape/store'
 import { loadCheckpoint } from './checkpoint.ts'
 import { replay } from './replay.ts'
 
-/** Records that may wait in memory for the database. Past it the journal is the queue. */
-export const MAX_WAITING_RECORDS = 50_000
+/** Rows that may wait in memory for the database. Past it the journal is the queue. */
+export const MAX_WAITING_BYTES = 64 * 2 ** 20
 /** Enough for each statement to pay, few enough for a transaction to stay short. */
 export const MAX_BATCH_RECORDS = 5_000
+/** Whole books are big: some hundred of them make a batch by themselves. */
+export const MAX_BATCH_BYTES = 8 * 2 ** 20
+/** Records that may wait for the last piece of what is made again from the journal. */
+export const MAX_EARLY_RECORDS = 50_000
 /** Entries without records still move the position: ticks make batches of nothing this large at most. */
 export const MAX_BATCH_ENTRIES = 50_000
 /** Commits no closer than this: the goal is 100 ms from receive to row, and a commit costs a few ms. */
@@ -19,13 +23,20 @@ export const IDLE_COMMIT_MS = 1_000
 const RETRY_FIRST_MS = 250
 const RETRY_CAP_MS = 10_000
 
-export type BatchWriter = Readonly<{
+/** The records of one batch, in whatever form its writer wants them; `bytes` is about what they hold in memory. */
+export type Gathering = { add(record: MarketRecord): void; readonly bytes: number }
+
+/** What is gathered and what it covers. */
+export type Gathered<G> = Omit<Batch, 'records'> & Readonly<{ records: G }>
+
+export type BatchWriter<G extends Gathering = GatheredRows> = Readonly<{
   readPosition(): Promise<number>
-  write(batch: Batch): Promise<WriteResult>
+  gather(): G
+  write(batch: Gathered<G>): Promise<WriteResult>
 }>
 
-export type ScribeEvents = Readonly<{
-  committed(batch: Batch, result: Extract<WriteResult, { outcome: 'committed' | 'already' }>): void
+export type ScribeEvents<G = GatheredRows> = Readonly<{
+  committed(batch: Gathered<G>, result: Extract<WriteResult, { outcome: 'committed' | 'already' }>): void
   failed(failure: Readonly<{ class: string; reason: string; retryInMs: number }>): void
   level(isLevel: boolean): void
 }>
@@ -57,23 +68,28 @@ export class DamageFoundError extends Error {
   }
 }
 
-type Waiting = { position: number; wallNs: bigint; records: readonly MarketRecord[] }
+type Offer = Readonly<{ position: number; wallNs: bigint; records: readonly MarketRecord[] }>
+
+/** A batch as it gathers: the entries up to `position`. */
+type Waiting<G> = { readonly gathered: G; position: number; wallNs: bigint; records: number; entries: number }
 
 /**
  * Stores what the corridor finds, in the journal's order, each entry once. At the live edge (`level`) it is handed the
  * records; when the database is away and too many wait, it lets them go and later makes the same records again from the
  * journal, which is also how it begins: from the position that Postgres says it has.
  */
-export class Scribe {
+export class Scribe<G extends Gathering = GatheredRows> {
   readonly #journal: Journal
-  readonly #writer: BatchWriter
+  readonly #writer: BatchWriter<G>
   readonly #clock: Clock
-  readonly #events: ScribeEvents
+  readonly #events: ScribeEvents<G>
   #mode: 'behind' | 'level' = 'behind'
-  #waiting: Waiting[] = []
-  #waitingRecords = 0
+  #waiting: Waiting<G>[] = [] // all but the last are full, or being written
+  #early: Offer[] | null = null // while what goes before is still made again from the journal
+  #earlyRecords = 0
   #offeredTo: number
   #written: number | null = null // null until Postgres was asked
+  #furthest = 0 // the last position that this journal was ever seen to have in a database
   #lastCommitNs = 0n
   #wake: (() => void) | null = null
   #isDraining = false
@@ -87,9 +103,9 @@ export class Scribe {
     journal: Journal
     live: Readonly<{ position: number; isBlank: boolean; damage: ReadonlySet<number> }> // where the live edge began
     isSuccessor?: boolean // another journal went before this one, and was lost
-    writer: BatchWriter
+    writer: BatchWriter<G>
     clock: Clock
-    events: ScribeEvents
+    events: ScribeEvents<G>
   }) {
     this.#journal = parts.journal
     this.#writer = parts.writer
@@ -119,9 +135,13 @@ export class Scribe {
   offer(position: number, wallNs: bigint, records: readonly MarketRecord[]): void {
     this.#offeredTo = position
     if (this.#mode === 'behind') return
-    if (this.#waitingRecords + records.length > MAX_WAITING_RECORDS) return this.#fallBehind()
-    this.#waiting.push({ position, wallNs, records })
-    this.#waitingRecords += records.length
+    if (this.#early !== null) {
+      this.#early.push({ position, wallNs, records })
+      this.#earlyRecords += records.length
+      if (this.#earlyRecords > MAX_EARLY_RECORDS) this.#fallBehind()
+      return
+    }
+    this.#keep({ position, wallNs, records })
     this.#wake?.()
   }
 
@@ -130,7 +150,11 @@ export class Scribe {
     const wake = (): void => this.#wake?.()
     signal.addEventListener('abort', wake)
     try {
+      const { lastPosition } = this.#journal.recovery
+      this.#furthest = lastPosition // of an earlier life, whose last commit may only now be through
       this.#written = await this.#readPosition(signal)
+      if (this.#written !== null && this.#written > lastPosition)
+        throw new LostEntriesError(this.#written, lastPosition)
       while (!signal.aborted && this.#written !== null) {
         if (this.#mode === 'behind') await this.#catchUp(this.#written, signal)
         else await this.#writeWaiting(signal)
@@ -151,10 +175,7 @@ export class Scribe {
   async #readPosition(signal: AbortSignal): Promise<number | null> {
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
-        const position = await this.#writer.readPosition()
-        const { lastPosition } = this.#journal.recovery
-        if (position > lastPosition) throw new LostEntriesError(position, lastPosition)
-        return position
+        return await this.#writer.readPosition()
       } catch (error) {
         if (!(error instanceof StoreError) || !OPERATOR_MENDS.has(error.code)) throw error
         await this.#pause(attempt, error.code.toLowerCase(), error.message, signal)
@@ -173,8 +194,7 @@ export class Scribe {
     }
     const { state } = checkpoint
     let replayed = checkpoint.position
-    let batch: Waiting[] = []
-    let records = 0
+    let batch = this.#newWaiting()
     let isSaidAgain = false
     let target = this.#journal.syncedPosition
     while (!signal.aborted) {
@@ -185,19 +205,19 @@ export class Scribe {
           // After damage even what is stored is said again: the gap it makes is new to storage, and rows know themselves.
           isSaidAgain ||= event?.kind === 'damaged'
           if (replayed <= written && !isSaidAgain) continue
-          batch.push({ position: replayed, wallNs, records: step?.records ?? [] })
-          records += step?.records.length ?? 0
-          if (replayed <= written || (records < MAX_BATCH_RECORDS && batch.length < MAX_BATCH_ENTRIES)) continue
-          await this.#write(batch, signal)
-          batch = []
-          records = 0
+          take(batch, { position: replayed, wallNs, records: step?.records ?? [] })
+          if (replayed <= written || !isFull(batch)) continue
+          if (!(await this.#write(batch, signal))) return
+          batch = this.#newWaiting()
         }
         if (signal.aborted) return
       }
       if (this.#isLevelMode()) {
-        // Everything up to the hand-over is replayed; what was offered since waits behind it.
-        this.#waiting.unshift(...batch)
-        this.#waitingRecords += records
+        // Everything up to the hand-over is replayed; what was offered since follows it.
+        this.#waiting = [batch]
+        const early = this.#early ?? []
+        this.#early = null
+        for (const offer of early) if (this.#isLevelMode()) this.#keep(offer)
         return
       }
       target = this.#journal.syncedPosition
@@ -205,8 +225,8 @@ export class Scribe {
         // Close enough: from here on offers are kept, and the entries before them are read as the last piece.
         target = this.#offeredTo
         this.#mode = 'level'
-        this.#waiting = []
-        this.#waitingRecords = 0
+        this.#early = []
+        this.#earlyRecords = 0
         this.#events.level(true)
       }
     }
@@ -226,52 +246,65 @@ export class Scribe {
 
   async #writeWaiting(signal: AbortSignal): Promise<void> {
     const sinceCommitMs = Number((this.#clock.monoNs() - this.#lastCommitNs) / 1_000_000n)
-    const dueMs = this.#waitingRecords > 0 || this.#isDraining ? COMMIT_INTERVAL_MS : IDLE_COMMIT_MS
-    if (this.#waiting.length === 0 || sinceCommitMs < dueMs) {
-      const isFull = this.#waitingRecords >= MAX_BATCH_RECORDS
-      if (!isFull) return this.#sleepUntilOffer(Math.max(1, dueMs - sinceCommitMs), signal)
+    const first = this.#waiting[0]
+    const hasRecords = this.#waiting.some(({ records }) => records > 0)
+    const dueMs = hasRecords || this.#isDraining ? COMMIT_INTERVAL_MS : IDLE_COMMIT_MS
+    if (first === undefined || first.entries === 0 || (sinceCommitMs < dueMs && !isFull(first))) {
+      return this.#sleepUntilOffer(Math.max(1, dueMs - sinceCommitMs), signal)
     }
-    let count = 0
-    let records = 0
-    for (const entry of this.#waiting) {
-      const isNew = entry.position > (this.#written ?? 0)
-      if (isNew && (count >= MAX_BATCH_ENTRIES || records >= MAX_BATCH_RECORDS)) break
-      records += entry.records.length
-      count++
-    }
-    const batch = this.#waiting.slice(0, count)
-    if ((batch.at(-1)?.position ?? 0) <= (this.#written ?? 0)) return this.#sleepUntilOffer(COMMIT_INTERVAL_MS, signal)
-    await this.#write(batch, signal)
-    if (!this.#isLevelMode()) return // fell behind meanwhile: the journal gives the rest again
-    this.#waiting.splice(0, count)
-    this.#waitingRecords -= records
+    // What is only said again after damage moves nothing forward by itself: it goes with the first entry that does.
+    if (first.position <= (this.#written ?? 0)) return this.#sleepUntilOffer(COMMIT_INTERVAL_MS, signal)
+    if (this.#waiting.length === 1) this.#waiting.push(this.#newWaiting()) // what comes while it is written is the next batch
+    if (!(await this.#write(first, signal)) || !this.#isLevelMode()) return // fell behind meanwhile: the journal gives the rest again
+    this.#waiting.shift()
   }
 
-  /** One batch, until it is stored or the signal fires. */
-  async #write(waiting: readonly Waiting[], signal: AbortSignal): Promise<void> {
-    const last = waiting.at(-1)
+  /** One batch, until it is stored. False when it was not: the signal fired, or the position moved. */
+  async #write(waiting: Waiting<G>, signal: AbortSignal): Promise<boolean> {
     const from = this.#written
-    if (last === undefined) return
     invariant(from !== null, 'nothing is written before Postgres was asked for its position')
-    const batch: Batch = {
+    const batch: Gathered<G> = {
       fromPosition: from,
-      toPosition: last.position,
-      recordedUntilNs: last.wallNs,
-      records: waiting.flatMap((entry) => entry.records),
+      toPosition: waiting.position,
+      recordedUntilNs: waiting.wallNs,
+      records: waiting.gathered,
     }
     for (let attempt = 1; ; attempt++) {
-      const result = await this.#writer.write(batch).catch(waitForOperator)
+      const result = await this.#writer.write(batch).catch(positionMoved).catch(waitForOperator)
+      if (result instanceof StoreError) {
+        await this.#goOnElsewhere(result, signal)
+        return false
+      }
       if (result.outcome !== 'retry') {
         this.#written = batch.toPosition
+        this.#furthest = Math.max(this.#furthest, batch.toPosition)
         this.#isReachable = true
         this.#lastCommitNs = this.#clock.monoNs()
         this.#events.committed(batch, result)
-        return
+        return true
       }
-      if (signal.aborted) return
+      if (signal.aborted) return false
       await this.#pause(attempt, result.class, result.reason, signal)
-      if (signal.aborted) return
+      if (signal.aborted) return false
     }
+  }
+
+  /**
+   * Another database answers than the one that took the last batch: a standby took over without our last commits, the old primary
+   * came back, or a backup was restored. Each has the journal up to a position of its own, and what follows is stored there
+   * from the journal; rows know themselves, so nothing is there twice.
+   *
+   *   written 100, found 80   a copy that lacks the last 20: they are stored again
+   *   written 80, found 100   the first one again, which had been given them: it goes on at 100
+   *   written 80, found more than this journal ever had stored: someone else writes it, which nobody can mend here
+   */
+  async #goOnElsewhere(moved: StoreError, signal: AbortSignal): Promise<void> {
+    const found = await this.#readPosition(signal)
+    if (found === null) return
+    if (found > this.#furthest) throw moved
+    this.#written = found
+    this.#fallBehind()
+    await this.#pause(1, moved.code.toLowerCase(), moved.message, signal) // two that answer in turn are no reason to hurry
   }
 
   async #pause(attempt: number, failureClass: string, reason: string, signal: AbortSignal): Promise<void> {
@@ -283,10 +316,33 @@ export class Scribe {
     else if (!signal.aborted) await this.#clock.sleep(RETRY_FIRST_MS, signal).catch(ignoreAbort(signal))
   }
 
+  #keep(offer: Offer): void {
+    const gathering = this.#gathering()
+    take(gathering, offer)
+    if (isFull(gathering) && this.#waitingBytes() > MAX_WAITING_BYTES) this.#fallBehind()
+  }
+
+  /** The batch that takes the next entry. */
+  #gathering(): Waiting<G> {
+    const last = this.#waiting.at(-1)
+    if (last !== undefined && (!isFull(last) || last.position <= (this.#written ?? 0))) return last
+    const next = this.#newWaiting()
+    this.#waiting.push(next)
+    return next
+  }
+
+  #newWaiting(): Waiting<G> {
+    return { gathered: this.#writer.gather(), position: 0, wallNs: 0n, records: 0, entries: 0 }
+  }
+
+  #waitingBytes(): number {
+    return this.#waiting.reduce((sum, { gathered }) => sum + gathered.bytes, 0)
+  }
+
   #fallBehind(): void {
     this.#mode = 'behind'
     this.#waiting = []
-    this.#waitingRecords = 0
+    this.#early = null
     this.#events.level(false)
     this.#wake?.()
   }
@@ -299,8 +355,8 @@ export class Scribe {
       if (
         signal.aborted ||
         this.#isDraining ||
-        this.#waitingRecords === 0 ||
-        this.#waitingRecords >= MAX_BATCH_RECORDS ||
+        !this.#waiting.some(({ records }) => records > 0) ||
+        this.#waiting.some(isFull) ||
         ms > COMMIT_INTERVAL_MS
       )
         woken.abort()
@@ -310,12 +366,30 @@ export class Scribe {
   }
 }
 
+function take<G extends Gathering>(waiting: Waiting<G>, { position, wallNs, records }: Offer): void {
+  for (const record of records) waiting.gathered.add(record)
+  waiting.records += records.length
+  waiting.position = position
+  waiting.wallNs = wallNs
+  waiting.entries++
+}
+
+function isFull({ gathered, records, entries }: Waiting<Gathering>): boolean {
+  return records >= MAX_BATCH_RECORDS || entries >= MAX_BATCH_ENTRIES || gathered.bytes >= MAX_BATCH_BYTES
+}
+
 /** Away, or mended by an operator while we wait: a password, a permission, a certificate, a migration. Nothing is lost meanwhile. */
 const OPERATOR_MENDS: ReadonlySet<string> = new Set(['AWAY', 'REFUSED', 'TLS', 'SCHEMA'])
 
 function waitForOperator(error: unknown): Readonly<{ outcome: 'retry'; class: string; reason: string }> {
   if (!(error instanceof StoreError) || !OPERATOR_MENDS.has(error.code)) throw error
   return { outcome: 'retry', class: error.code.toLowerCase(), reason: error.message }
+}
+
+/** As a value: it is mended by asking where the journal stands. */
+function positionMoved(error: unknown): StoreError {
+  if (!(error instanceof StoreError) || error.code !== 'POSITION_MOVED') throw error
+  return error
 }
 
 function ignoreAbort(signal: AbortSignal): (error: unknown) => void {
