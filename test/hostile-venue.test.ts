@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bookDigest } from '@booktape/book'
+import { bookDigest, quantityAt } from '@booktape/book'
 import { Exchange, type FaultRequest, type Frame, presetOf } from '@booktape/exchange'
-import { invariant, type MarketRecord } from '@booktape/market'
+import { type DecimalText, invariant, type MarketRecord } from '@booktape/market'
 import { type Anomaly, advance } from '@booktape/session'
 import { type Intercept, trueDigest, VirtualRecorder } from './virtual-recorder.ts'
 
@@ -126,7 +126,43 @@ for (const [feed, why] of [
   })
 }
 
-test('a venue whose own snapshots are crossed is not asked for another', () => {
+test('v1 alone: a quantity that is wrong is found by looking at REST, within five minutes', () => {
+  const wrong = once(
+    (frame) =>
+      frame.replace(
+        '"events":[',
+        '"events":[{"type":"change","side":"bid","price":"0.5","remaining":"7","delta":"7","reason":"place"},',
+      ),
+    '"events":[',
+    '"change"',
+  )
+  const { exchange, recorder } = recording('v1', wrong.intercept)
+  recorder.pass(600_000)
+  const good = recorder.records.filter((record) => record.kind === 'audit')
+  assert.ok(good.length >= 2)
+  assert.deepEqual(new Set(good.map(({ method, result }) => `${method} ${result}`)), new Set(['rest equal']))
+  wrong.arm()
+  assert.ok(recorder.pass(10_000, () => wrong.isDone()))
+  assert.ok(recorder.pass(300_000, () => causes(recorder.records).length > 0))
+  const lastGood = recorder.records.findLast((record) => record.kind === 'audit' && record.result === 'equal')
+  const gap = recorder.records.find((record) => record.kind === 'gap_opened')
+  invariant(gap?.kind === 'gap_opened' && lastGood !== undefined, 'a gap was opened, after audits')
+  assert.deepEqual([gap.cause, gap.receivedTimeNs], ['divergence', lastGood.receivedTimeNs])
+  recorder.pass(120_000)
+  assertRight(exchange, recorder, 'v1')
+})
+
+test('v1 alone: an hour of REST that answers late, or not at all, finds no fault in a right book', () => {
+  const { exchange, recorder } = recording('v1')
+  for (let minute = 0; minute < 60; minute++) {
+    if (minute % 7 === 3) inject(exchange, { fault: 'refuse_rest', status: 503, times: 2 })
+    recorder.pass(60_000)
+  }
+  assert.deepEqual(causes(recorder.records), [])
+  assert.ok(recorder.records.filter((record) => record.kind === 'audit').length >= 8)
+})
+
+test('a venue whose own snapshots are crossed, and not its REST, is asked for one more, and then believed', () => {
   const { recorder } = recording('v1', (_, frame) => [
     typeof frame === 'string' && frame.includes('"reason":"initial"')
       ? frame.replace('"events":[', CROSSING_EVENT('initial'))
@@ -134,7 +170,7 @@ test('a venue whose own snapshots are crossed is not asked for another', () => {
   ])
   recorder.pass(900_000)
   assert.ok(anomalies(recorder, 'crossed_book') > 100)
-  assert.deepEqual(causes(recorder.records), [])
+  assert.deepEqual(causes(recorder.records), ['divergence'])
 })
 
 test('a level that one message sets twice: both are stored, the last one holds', () => {
@@ -143,8 +179,7 @@ test('a level that one message sets twice: both are stored, the last one holds',
   recorder.pass(20_000)
   twice.arm()
   assert.ok(recorder.pass(20_000, () => twice.isDone()))
-  const { prices, quantities } = recorder.track('ws', PERP).book.bids
-  assert.equal(quantities[prices.findIndex((price) => price === '0.5')], '8')
+  assert.equal(quantityAt(recorder.track('ws', PERP).book, 'bid', '0.5' as DecimalText), '8')
   const stored = recorder.records.flatMap((record) => (record.kind === 'book_message' ? record.changes : []))
   assert.deepEqual(
     stored.filter((change) => change.price === '0.5').map((change) => change.quantity),

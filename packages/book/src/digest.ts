@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { OrderBook } from './order-book.ts'
+import { levelCount, type OrderBook, priceOf, quantityOf, sideOf } from './order-book.ts'
 
 /**
  * A fingerprint of a book, the same live, in replay and from stored rows: SHA-256 over one line a level,
@@ -8,8 +8,10 @@ import type { OrderBook } from './order-book.ts'
 export function bookDigest(book: OrderBook): string {
   let text = ''
   for (const side of ['bid', 'ask'] as const) {
-    const { prices, quantities } = side === 'bid' ? book.bids : book.asks
-    for (let i = prices.length - 1; i >= 0; i--) text += `${side} ${prices[i]} ${quantities[i]}\n`
+    const levels = sideOf(book, side)
+    for (let at = levelCount(book, side) - 1; at >= 0; at--) {
+      text += `${side} ${priceOf(levels, at)} ${quantityOf(levels, at)}\n`
+    }
   }
   return createHash('sha256').update(text).digest('hex')
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type DecimalText, type LevelChange, readDecimal, type Side } from '@booktape/market'
+import { deserialize, serialize } from 'node:v8'
+import { type DecimalText, type LevelChange, readDecimal, type Side, ZERO } from '@booktape/market'
+import fc from 'fast-check'
 import { depth } from './depth.ts'
 import { bookDigest } from './digest.ts'
 import {
@@ -12,6 +14,7 @@ import {
   quantityAt,
   topOfBook,
 } from './order-book.ts'
+import { setText, type TextSide } from './text-side.ts'
 
 const RANDOM_CHANGES = 1_000_000
 
@@ -84,6 +87,71 @@ test(`over ${RANDOM_CHANGES} random changes the book equals a naive map, sorted 
   }
   assertSame(book, naive)
 })
+
+test('over any changes a side of numbers, a side of texts, and one that had to change over hold the same', () => {
+  const decimal = fc
+    .tuple(
+      fc.bigInt({ min: 0n, max: 10n ** 18n - 1n }),
+      fc.integer({ min: 0, max: 18 }),
+      fc.integer({ min: 1, max: 18 }),
+    )
+    .map(([digits, scale, kept]) => decimalOf(digits % 10n ** BigInt(kept), scale))
+  const price = fc.oneof(
+    { weight: 6, arbitrary: fc.integer({ min: 1, max: 60 }).map((n) => decimalOf(BigInt(n), 1)) },
+    decimal,
+  )
+  const change = fc.record({ price, quantity: fc.oneof(fc.constant(ZERO), decimal) })
+  fc.assert(
+    fc.property(
+      fc.constantFrom('bid' as const, 'ask' as const),
+      fc.array(change, { maxLength: 60 }),
+      (side, changes) => {
+        const book = emptyBook()
+        const texts: TextSide = { kind: 'texts', prices: [], quantities: [] }
+        for (const { price: at, quantity } of changes) {
+          if (at === ZERO) continue
+          const applied = applyChange(book, side, at, quantity)
+          assert.equal(applied, setText(texts, side === 'bid' ? 1 : -1, at, quantity))
+          assert.equal(quantityAt(book, side, at), quantity === ZERO ? undefined : quantity)
+        }
+        assert.deepEqual(depth(book, side), {
+          prices: texts.prices.toReversed(),
+          quantities: texts.quantities.toReversed(),
+        })
+        const again = deserialize(serialize(book)) as OrderBook
+        assert.equal(bookDigest(again), bookDigest(book))
+        const levels = depth(book, side)
+        const rebuilt = bookFromLevels(
+          levels.prices.map((at, i) => ({ side, price: at, quantity: levels.quantities[i] ?? ZERO, reason: null })),
+        )
+        assert.equal(bookDigest(rebuilt), bookDigest(book))
+      },
+    ),
+    { numRuns: 2_000 },
+  )
+})
+
+for (const [values, kind] of [
+  [['83948.7 0.00000001', '83948.71 1'], 'numbers'],
+  [['0.000000000000001 9007199254740991'], 'numbers'],
+  [['0.000000000000001 1', '9.007199254740991 1'], 'numbers'],
+  [['0.000000000000001 1', '9.007199254740992 1'], 'texts'],
+  [['1 9007199254740992'], 'texts'],
+  [['0.0000000000000001 1'], 'texts'],
+  [['1 3466319.48159623', '2 0.0000000001'], 'texts'], // ten digits after the point, and seventeen in all
+] as const) {
+  test(`a side of ${values.join(' and ')} is held as ${kind}`, () => {
+    const book = bookOf(...values.map((value) => `bid ${value}`))
+    assert.equal(book.bids.kind, kind)
+    const { prices, quantities } = depth(book, 'bid')
+    assert.deepEqual(prices.map((price, i) => `${price} ${quantities[i]}`).sort(), [...values].sort())
+  })
+}
+
+function decimalOf(digits: bigint, scale: number): DecimalText {
+  const padded = digits.toString().padStart(scale + 1, '0')
+  return must(scale === 0 ? padded : `${padded.slice(0, -scale)}.${padded.slice(-scale)}`)
+}
 
 function assertSame(book: OrderBook, naive: Record<Side, Map<string, string>>): void {
   for (const side of ['bid', 'ask'] as const) {

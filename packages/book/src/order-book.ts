@@ -6,77 +6,83 @@ import {
   type Side,
   type TopOfBook,
 } from '@booktape/market'
+import {
+  emptyNumbers,
+  indexOfPrice,
+  type NumberSide,
+  priceAt,
+  quantityTextAt,
+  setNumber,
+  toTexts,
+} from './number-side.ts'
+import { searchText, setText, type TextSide } from './text-side.ts'
 
-/**
- * The exact book of one symbol on one feed: plain data, so that it can be cloned and serialized as it stands.
- *
- * Each side is two parallel arrays with the **best level last**: changes cluster at the top (half of them within the
- * best five levels), so the search gallops from the end and an insert moves few elements.
- */
-export type OrderBook = { readonly bids: BookSide; readonly asks: BookSide }
+/** The exact book of one symbol on one feed: plain data, so that it can be cloned and serialized as it stands. */
+export type OrderBook = { bids: BookSide; asks: BookSide }
 
-/** Bids ascend and asks descend, so that the last element is the best of its side. */
-export type BookSide = { prices: DecimalText[]; quantities: DecimalText[] }
+/** As numbers, until a value comes that is no safe integer in any unit; from then on as texts. */
+export type BookSide = NumberSide | TextSide
 
 /** What a change met. `absent`: a removal of a level that is not there, normal on aggregated feeds. */
 export type Applied = 'set' | 'removed' | 'absent' | 'unchanged'
 
 export function emptyBook(): OrderBook {
-  return { bids: { prices: [], quantities: [] }, asks: { prices: [], quantities: [] } }
+  return { bids: emptyNumbers(), asks: emptyNumbers() }
 }
 
 /** A book from a snapshot's levels, in any order; a price that comes twice keeps its last quantity, zeros are left out. */
 export function bookFromLevels(changes: readonly LevelChange[]): OrderBook {
   const book = emptyBook()
   for (const side of ['bid', 'ask'] as const) {
+    // Worst first, so that each level is put at the end; sorting is left out where the venue has sorted already.
+    const ofSide = changes.filter((change) => change.side === side).reverse()
     const worstFirst = side === 'bid' ? 1 : -1
-    const levels = new Map<DecimalText, DecimalText>()
-    for (const change of changes) if (change.side === side) levels.set(change.price, change.quantity)
-    const { prices, quantities } = sideOf(book, side)
-    const sorted = [...levels].sort((a, b) => worstFirst * compareDecimals(a[0], b[0]))
-    for (const [price, quantity] of sorted) {
-      if (isZero(quantity)) continue
-      prices.push(price)
-      quantities.push(quantity)
-    }
+    const isSorted = ofSide.every(
+      ({ price }, i) => i === 0 || worstFirst * compareDecimals(price, (ofSide[i - 1] as LevelChange).price) > 0,
+    )
+    // Equal prices keep the order of the message, in which the last one holds.
+    if (!isSorted) ofSide.reverse().sort((a, b) => worstFirst * compareDecimals(a.price, b.price))
+    if (side === 'bid') book.bids = emptyNumbers(ofSide.length)
+    else book.asks = emptyNumbers(ofSide.length)
+    for (const { price, quantity } of ofSide) applyChange(book, side, price, quantity)
   }
   return book
 }
 
 /** Sets one level to its absolute quantity in place; zero removes it. */
 export function applyChange(book: OrderBook, side: Side, price: DecimalText, quantity: DecimalText): Applied {
-  const { prices, quantities } = sideOf(book, side)
-  const at = search(prices, side, price)
-  const present = prices[at] === price
-  if (isZero(quantity)) {
-    if (!present) return 'absent'
-    prices.splice(at, 1)
-    quantities.splice(at, 1)
-    return 'removed'
-  }
-  if (present) {
-    if (quantities[at] === quantity) return 'unchanged'
-    quantities[at] = quantity
-    return 'set'
-  }
-  prices.splice(at, 0, price)
-  quantities.splice(at, 0, quantity)
-  return 'set'
+  const levels = sideOf(book, side)
+  const direction = side === 'bid' ? 1 : -1
+  if (levels.kind === 'texts') return setText(levels, direction, price, quantity)
+  const applied = setNumber(levels, direction, price, quantity)
+  if (applied !== null) return applied
+  if (isZero(quantity)) return 'absent' // a price that does not fit is none of these
+  const texts = toTexts(levels)
+  if (side === 'bid') book.bids = texts
+  else book.asks = texts
+  return setText(texts, direction, price, quantity)
 }
 
 /** The quantity at a price; undefined where the book has no such level. */
 export function quantityAt(book: OrderBook, side: Side, price: DecimalText): DecimalText | undefined {
-  const { prices, quantities } = sideOf(book, side)
-  const at = search(prices, side, price)
-  return prices[at] === price ? quantities[at] : undefined
+  const levels = sideOf(book, side)
+  const direction = side === 'bid' ? 1 : -1
+  if (levels.kind === 'texts') {
+    const at = searchText(levels.prices, direction, price)
+    return levels.prices[at] === price ? levels.quantities[at] : undefined
+  }
+  const at = indexOfPrice(levels, direction, price)
+  return at === -1 ? undefined : quantityTextAt(levels, at)
 }
 
 export function topOfBook(book: OrderBook): TopOfBook {
+  const bid = levelCount(book, 'bid') - 1
+  const ask = levelCount(book, 'ask') - 1
   return {
-    bidPrice: book.bids.prices.at(-1) ?? null,
-    bidQuantity: book.bids.quantities.at(-1) ?? null,
-    askPrice: book.asks.prices.at(-1) ?? null,
-    askQuantity: book.asks.quantities.at(-1) ?? null,
+    bidPrice: bid === -1 ? null : priceOf(book.bids, bid),
+    bidQuantity: bid === -1 ? null : quantityOf(book.bids, bid),
+    askPrice: ask === -1 ? null : priceOf(book.asks, ask),
+    askQuantity: ask === -1 ? null : quantityOf(book.asks, ask),
   }
 }
 
@@ -90,14 +96,17 @@ export function sameTop(a: TopOfBook, b: TopOfBook): boolean {
 }
 
 /** Best bid at or above best ask: never repaired here, only told. */
-export function isCrossed(book: OrderBook): boolean {
-  const bid = book.bids.prices.at(-1)
-  const ask = book.asks.prices.at(-1)
-  return bid !== undefined && ask !== undefined && compareDecimals(bid, ask) >= 0
+export function isCrossed({ bids, asks }: OrderBook): boolean {
+  const bid = lengthOf(bids) - 1
+  const ask = lengthOf(asks) - 1
+  if (bid === -1 || ask === -1) return false
+  if (bids.kind === 'numbers' && asks.kind === 'numbers' && bids.priceScale === asks.priceScale)
+    return (bids.keys[bid] as number) >= -(asks.keys[ask] as number)
+  return compareDecimals(priceOf(bids, bid), priceOf(asks, ask)) >= 0
 }
 
 export function levelCount(book: OrderBook, side: Side): number {
-  return sideOf(book, side).prices.length
+  return lengthOf(sideOf(book, side))
 }
 
 export function sideOf(book: OrderBook, side: Side): BookSide {
@@ -109,28 +118,15 @@ export function sideOf(book: OrderBook, side: Side): BookSide {
   }
 }
 
-/**
- * The index at which `price` stands, or at which it would be inserted. Gallops from the best level: doubles the
- * step until it has passed the price, then halves.
- */
-function search(prices: readonly DecimalText[], side: Side, price: DecimalText): number {
-  const direction = side === 'bid' ? 1 : -1
-  let high = prices.length // everything at or after `high` is better than the price
-  let step = 1
-  let low = high - step
-  while (low >= 0 && direction * compareDecimals(prices[low] as DecimalText, price) > 0) {
-    high = low
-    step *= 2
-    low = high - step
-  }
-  low = Math.max(low, -1)
-  // prices[low] is at or below the price (or low is -1); find the first index in (low, high] that is not below it
-  if (low >= 0 && prices[low] === price) return low
-  let first = low + 1
-  while (first < high) {
-    const middle = (first + high) >>> 1
-    if (direction * compareDecimals(prices[middle] as DecimalText, price) < 0) first = middle + 1
-    else high = middle
-  }
-  return first
+/** The price of a level by its index; the last one is the best. */
+export function priceOf(side: BookSide, at: number): DecimalText {
+  return side.kind === 'texts' ? (side.prices[at] as DecimalText) : priceAt(side, at)
+}
+
+export function quantityOf(side: BookSide, at: number): DecimalText {
+  return side.kind === 'texts' ? (side.quantities[at] as DecimalText) : quantityTextAt(side, at)
+}
+
+function lengthOf(side: BookSide): number {
+  return side.kind === 'texts' ? side.prices.length : side.length
 }

@@ -83,7 +83,11 @@ test('what the venue may have written is shown, never obeyed', () => {
   for (const event of ONE_LIVE_ONE_REFUSED) advance(state, event)
   const track = state.tracks.get('v1:btcusd')
   assert.ok(track !== undefined)
-  track.book.bids.prices = ['<img src=x onerror="alert(1)">' as DecimalText]
+  track.book.bids = {
+    kind: 'texts',
+    prices: ['<img src=x onerror="alert(1)">' as DecimalText],
+    quantities: ['1' as DecimalText],
+  }
   track.gaps.trades = { gapId: 'g', fromId: null, startedNs: START_NS, cause: '</td><script>' as 'connect' }
   const page = statusPage(facts(state, { venue: '"><b>', missing: ['<i>'] }))
   assert.doesNotMatch(page, /<img|<script|<b>|<i>/)
