@@ -17,6 +17,8 @@ export type NumberSide = {
   quantities: Float64Array
   priceScale: number
   quantityScale: number
+  /** The best level in words, as long as it stays what it was: it is asked for after every message. */
+  top: { key: number; amount: number; price: DecimalText; quantity: DecimalText } | null
 }
 
 const FIRST_CAPACITY = 16
@@ -31,6 +33,7 @@ export function emptyNumbers(capacity = FIRST_CAPACITY): NumberSide {
     quantities: new Float64Array(capacity),
     priceScale: 0,
     quantityScale: 0,
+    top: null,
   }
 }
 
@@ -77,6 +80,19 @@ export function indexOfPrice(side: NumberSide, direction: 1 | -1, price: Decimal
   if (units < 0) return -1
   const at = search(side, direction * units)
   return at < side.length && side.keys[at] === direction * units ? at : -1
+}
+
+/** The best level; null where there is none. */
+export function bestOf(side: NumberSide): Readonly<{ price: DecimalText; quantity: DecimalText }> | null {
+  const at = side.length - 1
+  if (at === -1) return null
+  const key = side.keys[at] as number
+  const amount = side.quantities[at] as number
+  const { top } = side
+  if (top === null || top.key !== key || top.amount !== amount) {
+    side.top = { key, amount, price: priceAt(side, at), quantity: quantityTextAt(side, at) }
+  }
+  return side.top
 }
 
 export function priceAt({ keys, priceScale }: NumberSide, at: number): DecimalText {
@@ -148,6 +164,7 @@ function refine(side: NumberSide, what: 'price' | 'quantity', text: DecimalText,
     if (Math.abs(rescaled(values[at] as number, by)) > Number.MAX_SAFE_INTEGER) return TOO_LARGE
   }
   for (let at = 0; at < side.length; at++) values[at] = rescaled(values[at] as number, by)
+  side.top = null
   if (what === 'price') side.priceScale = scale
   else side.quantityScale = scale
   return units

@@ -7,6 +7,7 @@ import {
   type TopOfBook,
 } from '@booktape/market'
 import {
+  bestOf,
   emptyNumbers,
   indexOfPrice,
   type NumberSide,
@@ -75,14 +76,14 @@ export function quantityAt(book: OrderBook, side: Side, price: DecimalText): Dec
   return at === -1 ? undefined : quantityTextAt(levels, at)
 }
 
-export function topOfBook(book: OrderBook): TopOfBook {
-  const bid = levelCount(book, 'bid') - 1
-  const ask = levelCount(book, 'ask') - 1
+export function topOfBook({ bids, asks }: OrderBook): TopOfBook {
+  const bid = bestLevel(bids)
+  const ask = bestLevel(asks)
   return {
-    bidPrice: bid === -1 ? null : priceOf(book.bids, bid),
-    bidQuantity: bid === -1 ? null : quantityOf(book.bids, bid),
-    askPrice: ask === -1 ? null : priceOf(book.asks, ask),
-    askQuantity: ask === -1 ? null : quantityOf(book.asks, ask),
+    bidPrice: bid?.price ?? null,
+    bidQuantity: bid?.quantity ?? null,
+    askPrice: ask?.price ?? null,
+    askQuantity: ask?.quantity ?? null,
   }
 }
 
@@ -125,6 +126,12 @@ export function priceOf(side: BookSide, at: number): DecimalText {
 
 export function quantityOf(side: BookSide, at: number): DecimalText {
   return side.kind === 'texts' ? (side.quantities[at] as DecimalText) : quantityTextAt(side, at)
+}
+
+function bestLevel(side: BookSide): Readonly<{ price: DecimalText; quantity: DecimalText }> | null {
+  if (side.kind === 'numbers') return bestOf(side)
+  const at = side.prices.length - 1
+  return at === -1 ? null : { price: priceOf(side, at), quantity: quantityOf(side, at) }
 }
 
 function lengthOf(side: BookSide): number {

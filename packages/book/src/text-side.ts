@@ -20,11 +20,11 @@ export function setText(side: TextSide, direction: 1 | -1, price: DecimalText, q
   }
   if (present) {
     if (quantities[at] === quantity) return 'unchanged'
-    quantities[at] = quantity
+    quantities[at] = ownCopy(quantity)
     return 'set'
   }
-  prices.splice(at, 0, price)
-  quantities.splice(at, 0, quantity)
+  prices.splice(at, 0, ownCopy(price))
+  quantities.splice(at, 0, ownCopy(quantity))
   return 'set'
 }
 
@@ -38,4 +38,12 @@ export function searchText(prices: readonly DecimalText[], direction: 1 | -1, pr
     else high = middle
   }
   return low
+}
+
+/**
+ * The same text in memory of its own. V8 keeps a longer slice as a window into the text it was cut from, so one level that
+ * rests in a book for days would keep its whole snapshot frame.
+ */
+function ownCopy(text: DecimalText): DecimalText {
+  return ` ${text}`.slice(1) as DecimalText
 }

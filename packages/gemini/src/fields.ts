@@ -82,28 +82,12 @@ export function readPrice(value: JsonValue | undefined, key: string): DecimalTex
 /** A quantity: plain digits, zero or more. */
 export function readQuantity(value: JsonValue | undefined, key: string): DecimalText {
   if (typeof value !== 'string') throw value === undefined ? missing(key) : wrongType(key, 'digits in a string')
-  const quantity = quantityOrNull(value)
+  const quantity = readDecimal(value)
   if (quantity === null) {
     throw new VenueProtocolError('UNREADABLE_NUMBER', `"${key}" is not plain digits: ${excerpt(value)}`)
   }
   return quantity
 }
-
-export function quantityOrNull(text: string): DecimalText | null {
-  const quantity = readDecimal(text)
-  return quantity === null || quantity.length < SHORTEST_SLICE ? quantity : ownCopy(quantity)
-}
-
-/**
- * The same text in memory of its own. V8 keeps a longer slice as a window into the text it was cut from, so one level that
- * rests in a book for days would keep its whole snapshot frame: 300 such levels held 21 MB, and hold 0.1 MB so.
- */
-function ownCopy(text: DecimalText): DecimalText {
-  return ` ${text}`.slice(1) as DecimalText
-}
-
-/** Shorter slices are copied by V8 itself. */
-const SHORTEST_SLICE = 13
 
 export function isObject(value: JsonValue | undefined): value is JsonObject {
   return value instanceof Map
