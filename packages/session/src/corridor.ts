@@ -8,7 +8,14 @@ import { abandonRotation, newRotation, type Rotation, rotateOnFrame, rotateOnTic
 import { emptyStep, type Step } from './step.ts'
 import { newSubscription } from './subscription.ts'
 import { loseBook, loseTrades, newTrack, type Track } from './track.ts'
-import { interruptRepair, newTradeRepair, repairWhenDue, type TradeRepair, takePage } from './trade-repair.ts'
+import {
+  interruptRepair,
+  newTradeRepair,
+  repairIntervalMs,
+  repairWhenDue,
+  type TradeRepair,
+  takePage,
+} from './trade-repair.ts'
 import { abandonV1, advanceV1, divergeV1, newV1Session, type V1Session } from './v1-session.ts'
 import { abandonWs, advanceWs, newWsSession, type WsSession } from './ws-session.ts'
 
@@ -36,7 +43,7 @@ export type CorridorState = {
 export const FROM_FIRST_ENTRY = 0n
 
 /** Bump when the state changes its shape: a checkpoint of another version is not read. */
-export const STATE_VERSION = 11
+export const STATE_VERSION = 12
 
 /** Few enough that one lost connection hurts few symbols; twenty streams on one connection were seen to work. */
 export const SYMBOLS_PER_WS_CONNECTION = 20
@@ -152,7 +159,9 @@ function onTick(state: CorridorState, event: Extract<CorridorEvent, { kind: 'tic
   rotateOnTick(state.rotation, state.sessions, event.at, run, step)
   for (const session of state.sessions.values())
     if (session.feed === 'v1' && tracksOf(session).length > 0) auditV1(state, session, event.at, run, step)
+  const intervalMs = repairIntervalMs(state.repairs.size)
   for (const [symbol, repair] of state.repairs) {
+    repair.intervalMs = intervalMs
     const tracks = run.feeds.flatMap((feed) => state.tracks.get(trackKey(feed, symbol)) ?? [])
     repairWhenDue(repair, tracks, event.at, step)
   }

@@ -13,6 +13,7 @@ import type { OpenGap, Track } from './track.ts'
 export type TradeRepair = {
   beganNs: bigint | null // wall clock: what the venue made since then is ours to record
   dueNs: bigint // monotonic
+  intervalMs: number
   askedNs: bigint | null // a page is under way
   read: TradeRead | null
   failures: number // in a row
@@ -29,7 +30,11 @@ export type TradeRead = {
   readonly gaps: readonly OpenGap[] // what the read settles
 }
 
+/** A silent loss of trades is found within this, or sooner where few symbols are recorded. */
 export const REPAIR_INTERVAL_MS = 600_000
+export const SHORTEST_REPAIR_INTERVAL_MS = 60_000
+/** So that all symbols together take a third of what may be asked of REST (docs/gemini.md, claim 25). */
+export const REPAIR_MS_PER_SYMBOL = 3_000
 /** A page that did not come for this long will not: the reader of REST gives up before. */
 export const PAGE_DEADLINE_MS = 180_000
 export const REPAIR_RETRY_MS = 30_000
@@ -50,6 +55,7 @@ export function newTradeRepair(): TradeRepair {
   return {
     beganNs: null,
     dueNs: 0n,
+    intervalMs: REPAIR_INTERVAL_MS,
     askedNs: null,
     read: null,
     failures: 0,
@@ -57,6 +63,11 @@ export function newTradeRepair(): TradeRepair {
     provenBefore: null,
     provenNs: 0n,
   }
+}
+
+/** Between two reads of one symbol, by the number of symbols that are read. */
+export function repairIntervalMs(symbols: number): number {
+  return Math.min(REPAIR_INTERVAL_MS, Math.max(SHORTEST_REPAIR_INTERVAL_MS, symbols * REPAIR_MS_PER_SYMBOL))
 }
 
 /** Asks for a page when a gap waits to be filled, or when it is time. `tracks`: the symbol's, of all feeds. */
@@ -106,7 +117,7 @@ export function takePage(
   repair.provenBefore = repair.proven
   repair.proven = read.newest ?? repair.proven ?? NO_TRADE
   repair.provenNs = event.at.wallNs
-  repair.dueNs = event.at.monoNs + msToNs(REPAIR_INTERVAL_MS)
+  repair.dueNs = event.at.monoNs + msToNs(repair.intervalMs)
 }
 
 /** The process ended: nothing is under way any more, and what waits is read by the next run. */
@@ -207,7 +218,7 @@ function failRead(repair: TradeRepair, read: TradeRead, at: Instant, step: Step)
   settle(read.gaps, 'unfillable', at, step)
   repair.read = null
   repair.failures = 0
-  repair.dueNs = at.monoNs + msToNs(REPAIR_INTERVAL_MS)
+  repair.dueNs = at.monoNs + msToNs(repair.intervalMs)
 }
 
 function abandonPage(repair: TradeRepair, at: Instant): void {

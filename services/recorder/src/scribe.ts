@@ -3,13 +3,13 @@ import { invariant, type MarketRecord } from '@booktape/market'
 import type { Clock } from '@booktape/runtime'
 import { advance } from '@booktape/session'
 import { type Batch, type GatheredRows, StoreError, type WriteResult } from '@booktape/store'
-import { loadCheckpoint } from './checkpoint.ts'
+import { type Checkpoint, loadCheckpoint } from './checkpoint.ts'
 import { replay } from './replay.ts'
 
 /** Rows that may wait in memory for the database. Past it the journal is the queue. */
 export const MAX_WAITING_BYTES = 64 * 2 ** 20
 /** Enough for each statement to pay, few enough for a transaction to stay short. */
-export const MAX_BATCH_RECORDS = 5_000
+export const MAX_BATCH_RECORDS = 10_000
 /** Whole books are big: some hundred of them make a batch by themselves. */
 export const MAX_BATCH_BYTES = 8 * 2 ** 20
 /** Records that may wait for the last piece of what is made again from the journal. */
@@ -192,8 +192,22 @@ export class Scribe<G extends Gathering = GatheredRows> {
       await this.#journal.forgetCheckpointsAfter(checkpoint.position - 1)
       throw new DamageFoundError(`no checkpoint at or before position ${written} can be read`)
     }
-    const { state } = checkpoint
-    let replayed = checkpoint.position
+    const writing = new OneAtATime((batch: Waiting<G>) => this.#write(batch, signal))
+    try {
+      await this.#replayFrom(checkpoint, written, writing, signal)
+    } finally {
+      await writing.settled()
+    }
+  }
+
+  /** While one batch is written the next is made: neither the database nor this process waits for the other. */
+  async #replayFrom(
+    { state, position }: Checkpoint,
+    written: number,
+    writing: OneAtATime<Waiting<G>>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let replayed = position
     let batch = this.#newWaiting()
     let isSaidAgain = false
     let target = this.#journal.syncedPosition
@@ -207,12 +221,13 @@ export class Scribe<G extends Gathering = GatheredRows> {
           if (replayed <= written && !isSaidAgain) continue
           take(batch, { position: replayed, wallNs, records: step?.records ?? [] })
           if (replayed <= written || !isFull(batch)) continue
-          if (!(await this.#write(batch, signal))) return
+          if (!(await writing.next(batch))) return
           batch = this.#newWaiting()
         }
         if (signal.aborted) return
       }
       if (this.#isLevelMode()) {
+        if (!(await writing.done()) || !this.#isLevelMode()) return
         // Everything up to the hand-over is replayed; what was offered since follows it.
         this.#waiting = [batch]
         const early = this.#early ?? []
@@ -363,6 +378,32 @@ export class Scribe<G extends Gathering = GatheredRows> {
     }
     await this.#clock.sleep(ms, woken.signal).catch(ignoreAbort(woken.signal))
     this.#wake = null
+  }
+}
+
+/** Runs one job while the next is prepared. A job that gives false is the last. */
+class OneAtATime<T> {
+  readonly #run: (job: T) => Promise<boolean>
+  #running: Promise<boolean> = Promise.resolve(true)
+
+  constructor(run: (job: T) => Promise<boolean>) {
+    this.#run = run
+  }
+
+  /** Begins a job once the one before it is done; false when that one was the last. Throws what that one threw. */
+  async next(job: T): Promise<boolean> {
+    if (!(await this.#running)) return false
+    this.#running = this.#run(job)
+    this.#running.catch(() => undefined) // thrown to whoever asks next
+    return true
+  }
+
+  done(): Promise<boolean> {
+    return this.#running
+  }
+
+  async settled(): Promise<void> {
+    await this.#running.catch(() => undefined)
   }
 }
 
