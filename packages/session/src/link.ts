@@ -1,5 +1,5 @@
 import type { Feed } from '@booktape/market'
-import { backoffMs, DIAL_BACKOFF, MAX_RETRY_AFTER_MS, msToNs, PARK_BACKOFF, STABLE_MS } from './backoff.ts'
+import { type Backoff, backoffMs, MAX_RETRY_AFTER_MS, msToNs, PARK_BACKOFF, STABLE_MS } from './backoff.ts'
 import type { CorridorEvent, Instant, Refusal } from './event.ts'
 import type { Step } from './step.ts'
 
@@ -82,10 +82,10 @@ export function nextAttempt(link: Link, at: Instant): number {
 }
 
 /** How long to wait after a refusal: its own word first, and ever longer where asking again cannot help soon. */
-export function refusalWaitMs(refusal: Refusal, attempt: number, session: string): number {
+export function refusalWaitMs(refusal: Refusal, backoff: Backoff, attempt: number, session: string): number {
   const { status, retryAfterMs } = refusal
   const hopeless = status !== null && status >= 400 && status < 500 && status !== 408 && status !== 429
-  const waitMs = backoffMs(hopeless ? PARK_BACKOFF : DIAL_BACKOFF, attempt, session)
+  const waitMs = backoffMs(hopeless ? PARK_BACKOFF : backoff, attempt, session)
   return Math.max(waitMs, Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS))
 }
 

@@ -1,6 +1,6 @@
 import { decodeV1, type V1Message } from '@booktape/gemini'
 import { type BookUpdate, type GapCause, VenueProtocolError } from '@booktape/market'
-import { backoffMs, DIAL_BACKOFF, msToNs, PARK_BACKOFF, V1_SAME_SYMBOL_MS } from './backoff.ts'
+import { backoffMs, msToNs, PARK_BACKOFF, V1_DIAL_BACKOFF, V1_SAME_SYMBOL_MS } from './backoff.ts'
 import { distrustCrossed } from './crossing.ts'
 import type { FrameEvent, Instant, Refusal, RunSettings, SessionEvent } from './event.ts'
 import * as links from './link.ts'
@@ -38,8 +38,8 @@ export type V1Session = {
   lastDialsNs: bigint[] // monotonic, newest last, at most two
 }
 
-/** Heartbeats come every 5 s; two missed and a margin (docs/gemini.md, claim 13). */
-export const V1_SILENCE_MS = 12_000
+/** Heartbeats come every 5 s; two missed and a margin (docs/gemini.md, claim 13), found within 12 s by ticks of 250 ms. */
+export const V1_SILENCE_MS = 11_500
 /** The initial book comes with the first message; a deep one over a slow line takes a while. */
 export const SNAPSHOT_DEADLINE_MS = 10_000
 
@@ -123,7 +123,7 @@ function onTick(session: V1Session, at: Instant, run: RunSettings, step: Step): 
 
 function onRefused(session: V1Session, at: Instant, refusal: Refusal, run: RunSettings, step: Step): void {
   const attempt = links.nextAttempt(session.link, at)
-  const waitMs = links.refusalWaitMs(refusal, attempt, session.key)
+  const waitMs = links.refusalWaitMs(refusal, V1_DIAL_BACKOFF, attempt, session.key)
   lose(session, 'connect', at.wallNs, run, step)
   session.link = links.backOff(at, attempt, Math.max(waitMs, sameSymbolWaitMs(session, at)))
   step.observations.push({
@@ -155,7 +155,7 @@ function hangUp(session: V1Session, cause: GapCause, at: Instant, reason: string
 
 function reconnect(session: V1Session, at: Instant): void {
   const attempt = links.nextAttempt(session.link, at)
-  const waitMs = attempt === 1 ? 0 : backoffMs(DIAL_BACKOFF, attempt - 1, session.key)
+  const waitMs = attempt === 1 ? 0 : backoffMs(V1_DIAL_BACKOFF, attempt - 1, session.key)
   session.link = links.backOff(at, attempt, Math.max(waitMs, sameSymbolWaitMs(session, at)))
 }
 

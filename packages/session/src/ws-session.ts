@@ -146,7 +146,7 @@ function onRefused(session: WsSession, at: Instant, refusal: Refusal, run: RunSe
     loseBook(track, 'connect', at.wallNs, run.runId, step)
     loseTrades(track, 'connect', at.wallNs, run.runId, step)
   }
-  session.link = links.backOff(at, attempt, links.refusalWaitMs(refusal, attempt, session.key))
+  session.link = links.backOff(at, attempt, links.refusalWaitMs(refusal, DIAL_BACKOFF, attempt, session.key))
   step.observations.push({
     kind: 'connect',
     feed: 'ws',

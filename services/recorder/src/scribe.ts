@@ -21,7 +21,7 @@ export const COMMIT_INTERVAL_MS = 40
 /** While nothing is recorded the position still moves this often, so that `recorded_until` tells of life. */
 export const IDLE_COMMIT_MS = 1_000
 const RETRY_FIRST_MS = 250
-const RETRY_CAP_MS = 10_000
+const RETRY_CAP_MS = 3_000
 
 /** The records of one batch, in whatever form its writer wants them; `bytes` is about what they hold in memory. */
 export type Gathering = { add(record: MarketRecord): void; readonly bytes: number }
