@@ -153,6 +153,7 @@ function addRecord(
     case 'epoch_started':
       addRow(rows.outlived_epochs, {
         epoch_id: record.epochId,
+        journal_id: origin.journalId,
         line,
         symbol: quoted(record.symbol),
         feed: record.feed,

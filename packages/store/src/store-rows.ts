@@ -17,6 +17,7 @@ import {
   keysOf,
   STORED_COLUMNS,
   type StoredTable,
+  SUCCESSIONS,
 } from './stored-columns.ts'
 import { findTradeConflicts, MAX_CONFLICTS_REPORTED, type TradeConflict } from './trade-conflicts.ts'
 
@@ -60,7 +61,10 @@ export async function storeRows(client: PoolClient, rows: Rows, poison: PoisonRo
     counts.quarantine += disclosed.quarantine
   } else if (rows.instruments.length > 0) counts.instruments = await writeInstruments(client, rows.instruments)
   for (const change of keysOf(CHANGED_COLUMNS)) {
-    for (const block of statementBlocks(rows[change])) await client.query(CHANGES[change], parametersOf(block))
+    for (const block of statementBlocks(rows[change])) {
+      for (const statement of [CHANGES[change], ...(SUCCESSIONS[change] ?? [])])
+        await client.query(statement, parametersOf(block))
+    }
   }
   for (const block of books) await client.query(END_DOUBTS, parametersOf(knownBooks(block)))
   return { rows: counts, conflicts, poison: poison?.rows ?? [] }

@@ -122,7 +122,14 @@ export const CHANGED_COLUMNS = {
   broken_trades: { symbol: 'text', trade_id: 'bigint' },
   closed_sessions: { session_id: 'uuid', closed_at: 'timestamptz', close_code: 'integer', close_reason: 'text' },
   ended_epochs: { epoch_id: 'uuid', ended_at: 'timestamptz', last_update_id: 'bigint', end_reason: 'text' },
-  outlived_epochs: { epoch_id: 'uuid', line: 'text', symbol: 'text', feed: 'text', started_at: 'timestamptz' },
+  outlived_epochs: {
+    epoch_id: 'uuid',
+    journal_id: 'uuid',
+    line: 'text',
+    symbol: 'text',
+    feed: 'text',
+    started_at: 'timestamptz',
+  },
   closed_gaps: { gap_id: 'uuid', to_id: 'bigint', ended_at: 'timestamptz' },
   settled_gaps: { gap_id: 'uuid', state: 'text' },
   withdrawn_gaps: { gap_id: 'uuid' },
@@ -275,6 +282,44 @@ export const END_DOUBTS: string = `update booktape.gaps g set to_id = known.upda
       case when open.epoch_id <> given.epoch_id then given.received_time end, given.message_seq
   ) known
   where g.gap_id = known.gap_id and g.ended_at is null`
+
+/**
+ * A journal that was lost leaves what only it could have gone on with: its successor, which knows nothing of it, takes over when
+ * its own epochs begin and its own gaps are filled.
+ */
+const BEGUN = given(CHANGED_COLUMNS.outlived_epochs)
+export const SUCCESSIONS: Readonly<Partial<Record<Change, readonly string[]>>> = {
+  outlived_epochs: [
+    // Between the predecessor's last proof and the successor's first entry lies a hole of which neither knew.
+    `insert into booktape.gaps (gap_id, journal_id, line, symbol, feed, stream, from_id, started_at, ended_at, cause, state)
+      select md5(last.epoch_id::text || given.epoch_id::text)::uuid, given.journal_id, given.line, given.symbol, given.feed, 'book',
+        last.last_update_id, last.ended_at, g.started_at, 'restart', 'closed'
+      from ${BEGUN} cross join lateral (
+        select e.epoch_id, e.journal_id, e.last_update_id, e.ended_at from booktape.epochs e
+        where e.symbol = given.symbol and e.feed = given.feed and e.line = given.line and e.started_at < given.started_at
+          and e.epoch_id <> given.epoch_id
+        order by e.started_at desc limit 1) last
+      join booktape.gaps g on g.symbol = given.symbol and g.feed = given.feed and g.line = given.line
+        and g.journal_id = given.journal_id and g.stream = 'book' and g.cause = 'restart' and g.from_id is null
+        and g.started_at > last.ended_at and g.started_at <= given.started_at
+        and (g.ended_at is null or g.ended_at = given.started_at)
+      where last.journal_id <> given.journal_id
+      on conflict do nothing`,
+    // Nobody else will close the predecessor's gaps.
+    `update booktape.gaps g set ended_at = greatest(given.started_at, g.started_at), state = 'closed'
+      from ${BEGUN}
+      where g.symbol = given.symbol and g.feed = given.feed and g.line = given.line and g.journal_id <> given.journal_id
+        and g.ended_at is null and g.epoch_id is null`,
+  ],
+  settled_gaps: [
+    // A successor's first gap of trades has no id to begin at, so it was read from days before: its predecessor's are filled too.
+    `update booktape.gaps g set state = given.state
+      from ${given(CHANGED_COLUMNS.settled_gaps)} join booktape.gaps own using (gap_id)
+      where own.stream = 'trades' and own.cause = 'restart' and own.from_id is null and given.state = 'filled'
+        and g.line = own.line and g.symbol = own.symbol and g.feed = own.feed and g.stream = 'trades' and g.state = 'closed'
+        and g.journal_id <> own.journal_id and g.started_at > own.started_at - interval '1 day' and g.started_at <= own.started_at`,
+  ],
+}
 
 /** Trades that stand under the same key with another price, quantity or taker side. */
 export const TRADE_CONFLICTS = `select t.symbol, t.trade_id, t.price as stored_price, t.quantity as stored_quantity,

@@ -617,3 +617,65 @@ test('an epoch that outlived its journal ends with its last message when the nex
   })
   assert.deepEqual(rows, [[old, 'restart', 7n, true]])
 })
+
+test('a lost journal leaves no hole undisclosed: its successor bridges the time between, and takes over its gaps', async (t) => {
+  const { database } = await openStore(t)
+  const epoch = (epochId: string, receivedTimeNs: bigint): MarketRecord => ({
+    kind: 'epoch_started',
+    epochId,
+    sessionId: SESSION,
+    symbol: 'btcusd',
+    feed: 'ws',
+    firstUpdateId: 90n,
+    receivedTimeNs,
+  })
+  const gap = (name: string, stream: 'book' | 'trades', cause: 'restart' | 'disconnect', receivedTimeNs: bigint) =>
+    ({
+      kind: 'gap_opened',
+      gapId: deriveId(name),
+      symbol: 'btcusd',
+      feed: 'ws',
+      stream,
+      fromId: cause === 'restart' ? null : 5n,
+      cause,
+      receivedTimeNs,
+    }) as const satisfies MarketRecord
+  const closed = (name: string, receivedTimeNs: bigint): MarketRecord => ({
+    kind: 'gap_closed',
+    gapId: deriveId(name),
+    toId: null,
+    receivedTimeNs,
+  })
+  const [old, next] = [deriveId('old'), deriveId('next')] as const
+  const lost = await registeredWriter(database, 'lost')
+  await write(lost, [
+    gap('waits to be filled', 'trades', 'disconnect', AT - 9_000n),
+    closed('waits to be filled', AT - 8_000n),
+    epoch(old, AT),
+    bookMessage(7, { epochId: old, receivedTimeNs: AT + 1_000n }),
+    gap('never closed', 'trades', 'disconnect', AT + 1_000n),
+  ])
+  const line = await registeredWriter(database, 'other line', 'b')
+  await write(line, [gap('of line b', 'trades', 'disconnect', AT)])
+  const anew = await registeredWriter(database, 'anew')
+  await write(anew, [gap('book', 'book', 'restart', AT + 5_000n), gap('trades', 'trades', 'restart', AT + 5_000n)])
+  const settled: MarketRecord = {
+    kind: 'gap_settled',
+    gapId: deriveId('trades'),
+    state: 'filled',
+    receivedTimeNs: LATER,
+  }
+  const successor = [closed('trades', LATER), epoch(next, LATER), closed('book', LATER), settled]
+  await write(anew, successor, 2)
+  const sql = `select line, stream, from_id, cause, state,
+      ((extract(epoch from started_at) - extract(epoch from timestamptz '2026-07-29T08:00:00.123456Z')) * 1e6)::int,
+      ended_at is null from booktape.gaps order by line, stream, started_at`
+  assert.deepEqual(await rowsOfTable(database, sql), [
+    ['a', 'book', 7n, 'restart', 'closed', 1, false], // the bridge: from the last message on
+    ['a', 'book', null, 'restart', 'closed', 5, false],
+    ['a', 'trades', 5n, 'disconnect', 'filled', -9, false],
+    ['a', 'trades', 5n, 'disconnect', 'filled', 1, false],
+    ['a', 'trades', null, 'restart', 'filled', 5, false],
+    ['b', 'trades', 5n, 'disconnect', 'open', 0, true],
+  ])
+})
