@@ -5,21 +5,35 @@ import { play } from './chaos/nemesis.ts'
 import { resetConnections, sliceVenue } from './chaos/network-faults.ts'
 import { judge } from './chaos/oracle.ts'
 import { killAtRandom, rollTwoLines } from './chaos/process-faults.ts'
-import { breakProtocol } from './chaos/protocol-faults.ts'
+import { disturbFrames } from './chaos/protocol-faults.ts'
 import type { Scenario } from './chaos/scenario.ts'
 import { World } from './chaos/world.ts'
 import { Dice } from './simulation/dice.ts'
 
 /** The long form is `npm run chaos`. In an order in which v1 never has to wait for its minute between two dials of a symbol. */
 const ROUNDS: readonly Scenario[] = [
-  { name: 'venue in slices', weight: 1, run: (world, dice) => sliceVenue(world, dice, 1_000) },
-  { name: 'venue resets', weight: 1, run: (world, dice) => resetConnections(world, dice, 1) },
-  { name: 'kill -9', weight: 1, run: (world, dice) => killAtRandom(world, dice, 5) },
-  { name: 'COMMIT reply eaten', weight: 1, run: (world) => eatCommitReplies(world, 5) },
-  { name: 'backends terminated', weight: 1, run: (world, dice) => terminateBackends(world, dice, 5) },
-  { name: 'Postgres crash', weight: 1, run: (world, dice) => crashPostgres(world, dice, 3) },
-  { name: 'protocol faults', weight: 1, run: (world, dice) => breakProtocol(world, dice, 5) },
-  { name: 'two lines roll', weight: 1, run: (world) => rollTwoLines(world, 2) },
+  { name: 'venue in slices', asked: 1, run: (world, dice) => sliceVenue(world, dice, 1_000) },
+  { name: 'venue resets', asked: 1, run: (world, dice) => resetConnections(world, dice, 1) },
+  { name: 'kill -9', asked: 1, run: (world, dice) => killAtRandom(world, dice, 5) },
+  { name: 'COMMIT reply eaten', asked: 1, run: (world) => eatCommitReplies(world, 5) },
+  { name: 'backends terminated', asked: 1, run: (world, dice) => terminateBackends(world, dice, 5) },
+  { name: 'Postgres crash', asked: 1, run: (world, dice) => crashPostgres(world, dice, 3) },
+  {
+    name: 'protocol faults',
+    asked: 1,
+    run: (world, dice) =>
+      disturbFrames(world, dice, 8, [
+        'drop',
+        'duplicate',
+        'swap',
+        'delay',
+        'malformed',
+        'binary',
+        'unknown_type',
+        'unknown_symbol',
+      ]),
+  },
+  { name: 'two lines roll', asked: 1, run: (world) => rollTwoLines(world, 2) },
 ]
 const SEED = 5
 

@@ -72,12 +72,14 @@ export function faultsOf(book: string, epochs: readonly Epoch[], gaps: readonly 
     if (!before.ended) faults.push(`${book}: epoch ${before.id} has no end, and ${epoch.id} follows it`)
     // A book found wrong is believed only to its last good audit: its gap begins earlier than its rows end.
     const isWrong = before.reason === 'divergence'
-    const isDisclosed = take(
-      (gap) =>
-        gap.to === first &&
-        gap.from !== null &&
-        (gap.from === before.last || (isWrong && BigInt(gap.from) <= BigInt(before.last))),
-    )
+    // A journal that was lost took with it how far the book was known: its successor's gap begins with no id, and a bridge leads to it.
+    const isForgotten = before.reason === 'restart'
+    take((gap) => isForgotten && gap.cause === 'restart' && gap.from === before.last && gap.to === null)
+    const isDisclosed = take((gap) => {
+      if (gap.to !== first) return false
+      if (gap.from === null) return isForgotten && gap.cause === 'restart'
+      return gap.from === before.last || (isWrong && BigInt(gap.from) <= BigInt(before.last))
+    })
     if (isDisclosed || before.last === first) continue
     faults.push(
       `${book}: nothing is said of (${before.last}, ${first}], between the epochs ${before.id} and ${epoch.id}`,

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { canMount } from './disk-faults.ts'
 import { torment } from './nemesis.ts'
 import { judge } from './oracle.ts'
 import { report } from './report.ts'
@@ -17,6 +18,7 @@ import { NoRecoveryError, World } from './world.ts'
 const SYMBOLS = ['btcusd', 'ethusd', 'xrpusd', 'btcgusdperp', 'ethgusdperp', 'solgusdperp']
 const RATE = 1.5
 const BOOK_SAMPLES = 200
+const RECOVERY_GOAL_MS = 5_000
 
 const { values } = parseArgs({
   options: {
@@ -44,7 +46,7 @@ else {
 async function run(): Promise<number> {
   const say = (sentence: string): void => void process.stdout.write(`${sentence}\n`)
   const skipped = named.filter(({ isPossible }) => isPossible?.() === false).map(({ name }) => name)
-  const world = await World.start({ seed, symbols: SYMBOLS, rate: RATE })
+  const world = await World.start({ seed, symbols: SYMBOLS, rate: RATE, hasOwnDisks: canMount() })
   let signalled = false
   const leave = (): void => {
     if (signalled) return
@@ -55,7 +57,9 @@ async function run(): Promise<number> {
   try {
     say(`seed ${seed}: ${named.length} scenarios for ${minutes} min`)
     await torment(world, { scenarios: named, minutes, seed, onRound: say })
-    say(`\n${report(world, await judge(world, BOOK_SAMPLES), skipped)}`)
+    const verdict = await judge(world, BOOK_SAMPLES)
+    judgeRecovery(world)
+    say(`\n${report(world, named, verdict, skipped)}`)
   } catch (error) {
     if (signalled) return 130
     if (!(error instanceof NoRecoveryError)) throw error
@@ -65,4 +69,12 @@ async function run(): Promise<number> {
     if (!signalled) await world.close()
   }
   return world.violations.length === 0 ? 0 : 1
+}
+
+/** Books of the new API are live again within 5 s of the last fault, but for one in a hundred (G12). */
+function judgeRecovery(world: World): void {
+  const worst = world.recoveries.map(({ wsMs, scenario }) => ({ wsMs, scenario })).sort((a, b) => a.wsMs - b.wsMs)
+  const at99 = worst[Math.ceil(worst.length * 0.99) - 1]
+  if (at99 === undefined || at99.wsMs <= RECOVERY_GOAL_MS) return
+  world.violated(`recovery takes ${at99.wsMs} ms at the 99th percentile, after "${at99.scenario}"`)
 }

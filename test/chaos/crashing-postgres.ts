@@ -1,23 +1,33 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type EmbeddedPostgres, startEmbedded } from '@booktape/embedded'
 import { Client } from 'pg'
+import type { PostgresDisks } from './postgres-disks.ts'
 import type { Address } from './toxic-proxy.ts'
 
 /** A real Postgres of its own, to be crashed, stopped and started again. Its password is the run's secret. */
 export class CrashingPostgres {
+  readonly disks: PostgresDisks | null
   readonly #directory: string
   #server: EmbeddedPostgres
 
-  private constructor(directory: string, server: EmbeddedPostgres) {
+  private constructor(directory: string, server: EmbeddedPostgres, disks: PostgresDisks | null) {
     this.#directory = directory
     this.#server = server
+    this.disks = disks
   }
 
-  static async start(): Promise<CrashingPostgres> {
-    const directory = await mkdtemp(join(tmpdir(), 'booktape-chaos-postgres-'))
-    return new CrashingPostgres(directory, await run(directory))
+  static async start(disks: PostgresDisks | null = null): Promise<CrashingPostgres> {
+    if (disks === null) {
+      const directory = await mkdtemp(join(tmpdir(), 'booktape-chaos-postgres-'))
+      return new CrashingPostgres(directory, await run(directory), null)
+    }
+    const first = await run(disks.directory)
+    await first.stop()
+    disks.moveLog()
+    return new CrashingPostgres(disks.directory, await run(disks.directory), disks)
   }
 
   get url(): string {
@@ -27,6 +37,11 @@ export class CrashingPostgres {
   get address(): Address {
     const { hostname, port } = new URL(this.url)
     return { host: hostname, port: Number(port) }
+  }
+
+  /** Of the postmaster. */
+  get pid(): number {
+    return this.#server.pid()
   }
 
   get password(): string {
@@ -42,6 +57,21 @@ export class CrashingPostgres {
   /** After `crash`. The port is the same unless somebody took it meanwhile. */
   async restart(): Promise<void> {
     this.#server = await run(this.#directory)
+  }
+
+  /** When it may have ended by itself: as an operator who looks after it. */
+  async revive(): Promise<void> {
+    const patience = AbortSignal.timeout(REVIVAL_PATIENCE_MS)
+    while (!patience.aborted) {
+      const isThere = await this.query('select 1').then(
+        () => true,
+        () => false,
+      )
+      if (isThere) return
+      await delay(LOOK_AGAIN_MS)
+    }
+    await this.#server.stop()
+    await this.restart()
   }
 
   /** A connection of its own for each question: none of them outlives a crash. */
@@ -62,9 +92,14 @@ export class CrashingPostgres {
 
   async remove(): Promise<void> {
     await this.#server.stop()
-    await rm(this.#directory, { recursive: true, force: true })
+    if (this.disks === null) await rm(this.#directory, { recursive: true, force: true })
+    else this.disks.unmount()
   }
 }
+
+/** Of a server that recovers by itself. */
+const REVIVAL_PATIENCE_MS = 3_000
+const LOOK_AGAIN_MS = 100
 
 async function run(directory: string): Promise<EmbeddedPostgres> {
   return await startEmbedded({ directory, keepAlive: false })

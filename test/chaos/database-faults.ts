@@ -1,5 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { invariant } from '@booktape/market'
 import type { Dice } from '../simulation/dice.ts'
+import type { PostgresDisk } from './postgres-disks.ts'
+import { metric } from './recorder-pages.ts'
 import type { World } from './world.ts'
 
 /** Every process of Postgres ends at once, and it is started again after `awayMs`. */
@@ -7,7 +10,7 @@ export async function crashPostgres(world: World, dice: Dice, times: number): Pr
   for (let i = 0; i < times; i++) {
     await delay(dice.between(0, 1_500))
     await bePostgresAway(world, dice.between(0, 1_000))
-    await world.recovered()
+    await world.recovered(undefined, false)
   }
 }
 
@@ -72,4 +75,45 @@ export async function disturbDatabaseLine(world: World, dice: Dice, times: numbe
     database.heal()
   }
   database.cut() // what a blackhole left half-open would wait for its time limit
+}
+
+/** The disk of Postgres's tables or of its log is full to the last byte until the recorder has felt it, and some time more. */
+export async function fillPostgres(world: World, dice: Dice, disk: PostgresDisk): Promise<void> {
+  const { disks } = world.postgres
+  invariant(disks !== null, 'this world has disks that can be filled')
+  const recorder = world.recorder('a')
+  const before = await metric(recorder, FAILURES)
+  disks.fill(disk)
+  world.count()
+  try {
+    if (disk === 'wal') await useUpLog(world)
+    const patience = AbortSignal.timeout(FULL_PATIENCE_MS)
+    while ((await metric(recorder, FAILURES)) === before) {
+      if (patience.aborted)
+        return world.violated(`nobody noticed in ${FULL_PATIENCE_MS} ms that the ${disk} disk was full`)
+      await delay(50)
+    }
+    await delay(dice.between(0, 3_000))
+  } finally {
+    disks.empty(disk)
+    await world.postgres.revive()
+  }
+}
+
+const FAILURES = 'booktape_write_failures_total'
+const FULL_PATIENCE_MS = 60_000
+/** More than min_wal_size keeps. */
+const MOST_FILES_AHEAD = 200
+
+/** The log is written into files that were made ahead: they are used up, and the next one cannot be made. */
+async function useUpLog(world: World): Promise<void> {
+  for (let i = 0; i < MOST_FILES_AHEAD; i++) {
+    const hasRoom = await world.postgres
+      .query('select pg_logical_emit_message(true, $1, $1), pg_switch_wal()', ['chaos'])
+      .then(
+        () => true,
+        () => false,
+      )
+    if (!hasRoom) return
+  }
 }

@@ -30,7 +30,7 @@ export async function fillDisk(world: World): Promise<void> {
   world.leftovers.add(remove)
   // A new disk is a new journal, and a line has one: each round is a line of its own.
   const line = `disk-${world.retired.length + 1}`
-  const recorder = world.recorder(line, join(directory, 'recorder'))
+  const recorder = world.recorder(line, { BOOKTAPE_DATA_DIR: join(directory, 'recorder') })
   try {
     recorder.start()
     await world.recovered()

@@ -50,15 +50,17 @@ export async function narrowVenue(world: World, dice: Dice, forMs: number): Prom
 
 /** Resets everything and refuses what comes back, as a venue under attack or in maintenance does. */
 export async function refuseUpgrades(world: World, dice: Dice): Promise<void> {
+  const { faults } = world.exchange.exchange
+  const before = faults.counts.refuse_upgrade
   const times = dice.between(1, 6)
   const status = dice.chance(0.5) ? 429 : 503
   const retryAfter = dice.chance(0.5) ? { retryAfterS: dice.between(1, 3) } : {}
-  world.exchange.exchange.faults.inject({ fault: 'refuse_upgrade', status, times, ...retryAfter })
+  faults.inject({ fault: 'refuse_upgrade', status, times, ...retryAfter })
   world.venue.cut()
   const patience = AbortSignal.timeout(REFUSALS_PATIENCE_MS)
-  while (world.exchange.exchange.faults.armed.length > 0 && !patience.aborted) await delay(50)
-  world.count(times)
+  while (faults.armed.length > 0 && !patience.aborted) await delay(50)
+  world.count(faults.counts.refuse_upgrade - before)
 }
 
 /** v1 comes back to a symbol after a minute; the refusals that wait longer are for nobody. */
-const REFUSALS_PATIENCE_MS = 5_000
+const REFUSALS_PATIENCE_MS = 20_000

@@ -5,21 +5,24 @@ import type { SpawnedRecorder } from './spawned-recorder.ts'
 import type { World } from './world.ts'
 
 /**
- * kill -9 at random moments, every second time before the recorder has recovered from the last one: in the middle of
- * reading its journal, of its first contact with the database, of its first books.
+ * kill -9 at random moments, mostly before the recorder has recovered from the last one: in the middle of reading its journal,
+ * of its first contact with the database, of its first books.
  */
 export async function killAtRandom(world: World, dice: Dice, times: number): Promise<void> {
   const recorder = world.recorder('a')
   for (let i = 0; i < times; i++) {
-    await delay(dice.between(0, 1_500))
+    await delay(dice.between(0, 900))
     await recorder.kill()
     world.count()
     const killedNs = world.clock.monoNs()
     recorder.start()
-    if (i % 2 === 0) await delay(dice.between(0, 1_500))
-    else await world.recovered(killedNs)
+    if (i % WAITED_FOR_EVERY === 0) await world.recovered(killedNs, false)
+    else await delay(dice.between(0, 600))
   }
 }
+
+/** Of the kills of a round. */
+const WAITED_FOR_EVERY = 4
 
 /** System calls that change what a restart will find. Killed there, nothing after the call was done. */
 const FATEFUL_CALLS = [
@@ -35,6 +38,7 @@ const FATEFUL_CALLS = [
   'sendto',
 ]
 
+export const hasPrlimit = (): boolean => spawnSync('prlimit', ['--version']).status === 0
 export const hasStrace = (): boolean => spawnSync('strace', ['-V']).status === 0
 
 /** kill -9 at the nth call of a kind, whichever thread makes it; a call that is not made so often is killed by the clock. */
@@ -45,33 +49,16 @@ export async function killAtSystemCall(world: World, dice: Dice, times: number):
     const call = dice.pick(FATEFUL_CALLS) ?? 'fdatasync'
     const when = Math.round(dice.logBetween(1, 400))
     recorder.start(straceOf(call, `signal=KILL:when=${when}`))
-    const end = await recorder.endsByItself(dice.between(3_000, 6_000))
+    const end = await recorder.endsByItself(dice.between(1_500, 4_000))
     if (end === null) await recorder.kill()
     world.count()
   }
   recorder.start()
 }
 
-/** The disk refuses a sync. The recorder must end, because what the disk has lost is unknown, and go on when started again. */
-export async function failSync(world: World, dice: Dice, times: number): Promise<void> {
-  const recorder = world.recorder('a')
-  await recorder.stop()
-  for (let i = 0; i < times; i++) {
-    recorder.start(straceOf('fdatasync', `error=EIO:when=${dice.between(20, 200)}`))
-    const end = await recorder.endsByItself(SYNC_PATIENCE_MS)
-    if (end === null) {
-      world.violated(`line a lives on after a sync failed\n${recorder.log.story()}`)
-      await recorder.kill()
-    } else if (end.code !== 1) world.violated(`a failed sync ended line a with ${end.code}\n${recorder.log.story()}`)
-    world.count()
-  }
-  recorder.start()
-}
-
-const SYNC_PATIENCE_MS = 30_000
-
-function straceOf(call: string, injection: string): string[] {
-  return ['--seccomp-bpf', '-qq', '-o', '/dev/null', '-e', `trace=${call}`, '-e', `inject=${call}:${injection}`]
+/** Arguments of strace that do something to a system call of whatever it runs. */
+export function straceOf(call: string, injection: string, report = '/dev/null'): string[] {
+  return ['--seccomp-bpf', '-qq', '-o', report, '-e', `trace=${call}`, '-e', `inject=${call}:${injection}`]
 }
 
 export async function restart(world: World, dice: Dice, times: number): Promise<void> {
@@ -82,7 +69,7 @@ export async function restart(world: World, dice: Dice, times: number): Promise<
     world.count()
     const stoppedNs = world.clock.monoNs()
     recorder.start()
-    await world.recovered(stoppedNs)
+    await world.recovered(stoppedNs, false)
   }
 }
 
@@ -91,10 +78,10 @@ export async function freeze(world: World, dice: Dice, times: number): Promise<v
   const recorder = world.recorder('a')
   for (let i = 0; i < times; i++) {
     recorder.freeze()
-    await delay(dice.between(1_000, 20_000))
+    await delay(dice.logBetween(1_000, 60_000))
     recorder.thaw()
     world.count()
-    await world.recovered()
+    await world.recovered(undefined, false)
   }
 }
 

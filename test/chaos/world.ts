@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ExchangeServer, presetOf, type SymbolSpec, startExchangeServer } from '@booktape/exchange'
 import { invariant } from '@booktape/market'
-import { type Clock, systemClock } from '@booktape/runtime'
+import { type Clock, type Environment, systemClock } from '@booktape/runtime'
 import { migrate } from '@booktape/store'
 import { CrashingPostgres } from './crashing-postgres.ts'
-import { booksMissing, isCaughtUp } from './recorder-pages.ts'
+import { PostgresDisks } from './postgres-disks.ts'
+import { booksMissing, isCaughtUp, type Missing } from './recorder-pages.ts'
 import { SpawnedRecorder } from './spawned-recorder.ts'
 import { ToxicProxy } from './toxic-proxy.ts'
 
@@ -42,10 +43,12 @@ export class World {
   /** Before this instant (wall clock) no book was live, and nothing can be asked of the recorders. */
   firstLiveNs: bigint | null = null
   readonly #directory: string
+  readonly #env: Environment
 
   private constructor(
     parts: Pick<World, 'exchange' | 'postgres' | 'venue' | 'database' | 'symbols'>,
     directory: string,
+    env: Environment,
   ) {
     this.exchange = parts.exchange
     this.postgres = parts.postgres
@@ -53,9 +56,17 @@ export class World {
     this.database = parts.database
     this.symbols = parts.symbols
     this.#directory = directory
+    this.#env = env
   }
 
-  static async start(options: { seed: number; symbols: readonly string[]; rate: number }): Promise<World> {
+  /** `env`: what recorders are told beside what the world tells them. `hasOwnDisks`: Postgres has disks that can be filled. */
+  static async start(options: {
+    seed: number
+    symbols: readonly string[]
+    rate: number
+    env?: Environment
+    hasOwnDisks?: boolean
+  }): Promise<World> {
     const symbols = options.symbols.map((symbol): SymbolSpec => {
       const spec = presetOf(symbol)
       invariant(spec !== null, `the exchange has ${symbol}`)
@@ -63,17 +74,22 @@ export class World {
     })
     const { seed, rate } = options
     const exchange = await startExchangeServer({ port: 0, seed, symbols, rate, clock: systemClock() })
-    const postgres = await CrashingPostgres.start()
+    const postgres = await CrashingPostgres.start(options.hasOwnDisks === true ? PostgresDisks.mount() : null)
     await migrate(postgres.url)
     const { hostname, port } = new URL(exchange.url)
     const venue = await ToxicProxy.listen(() => ({ host: hostname, port: Number(port) }))
     const database = await ToxicProxy.listen(() => postgres.address)
     const directory = await mkdtemp(join(tmpdir(), 'booktape-chaos-'))
-    return new World({ exchange, postgres, venue, database, symbols: options.symbols }, directory)
+    return new World({ exchange, postgres, venue, database, symbols: options.symbols }, directory, options.env ?? {})
   }
 
-  /** The recorder of a line; made, not started, when it is new. `dataDir` where it must be a certain one. */
-  recorder(line: string, dataDir = join(this.#directory, line)): SpawnedRecorder {
+  /** Where the recorder of a line keeps its journal, unless it was given another directory. */
+  journalOf(line: string): string {
+    return join(this.#directory, line, 'journal')
+  }
+
+  /** The recorder of a line; made, not started, when it is new. `env`: what this one is told beside what all are. */
+  recorder(line: string, env: Environment = {}): SpawnedRecorder {
     const known = this.recorders.get(line)
     if (known !== undefined) return known
     const venue = `${this.venue.address.host}:${this.venue.address.port}`
@@ -85,13 +101,15 @@ export class World {
         PATH: process.env['PATH'],
         BOOKTAPE_SYMBOLS: this.symbols.join(','),
         BOOKTAPE_LINE: line,
-        BOOKTAPE_DATA_DIR: dataDir,
+        BOOKTAPE_DATA_DIR: join(this.#directory, line),
         BOOKTAPE_HTTP_PORT: '0',
         BOOKTAPE_GEMINI_V1_URL: `ws://${venue}`,
         BOOKTAPE_GEMINI_WS_URL: `ws://${venue}`,
         BOOKTAPE_GEMINI_REST_URL: `http://${venue}`,
         BOOKTAPE_SNAPSHOT_INTERVAL: '10s',
         DATABASE_URL: databaseUrl.href,
+        ...this.#env,
+        ...env,
       },
       this.postgres.password,
     )
@@ -103,10 +121,10 @@ export class World {
     return [...this.recorders.values()].filter((recorder) => recorder.isRunning)
   }
 
-  /** Counts a fault that was done. */
-  count(times = 1): void {
-    this.#isHurt = true
-    this.faults.set(this.scenario, (this.faults.get(this.scenario) ?? 0) + times)
+  /** Counts a fault that was done; `kind` where a scenario does more than one. */
+  count(times = 1, kind = this.scenario): void {
+    this.#isHurt ||= times > 0
+    this.faults.set(kind, (this.faults.get(kind) ?? 0) + times)
   }
 
   violated(what: string): void {
@@ -122,37 +140,41 @@ export class World {
   }
 
   /**
-   * Waits until every running recorder has every book live and the database caught up. Gives how long that took: for the
-   * books of the new API alone, whose dials no rule holds back, and for everything.
+   * Waits until every running recorder has its books live and the database caught up, and says how long each took. The books of
+   * the old feed only where `isV1Awaited`: a rule of the venue holds back the dials to it, most of a minute after some faults.
    */
-  async recovered(sinceNs: bigint = this.clock.monoNs()): Promise<Recovery> {
+  async recovered(sinceNs: bigint = this.clock.monoNs(), isV1Awaited = true): Promise<Recovery> {
     let wsMs: number | null = null
+    let storedMs: number | null = null
+    let v1Ms: number | null = null
     for (;;) {
       const recorders = this.running
-      const missing = await Promise.all(recorders.map(booksMissing))
+      const pages = await Promise.all(recorders.map(booksMissing))
+      const isCaught = (await Promise.all(recorders.map(isCaughtUp))).every(Boolean)
       const elapsedMs = Number((this.clock.monoNs() - sinceNs) / 1_000_000n)
-      if (missing.every((books) => books?.every((book) => book.feed === 'v1') === true)) wsMs ??= elapsedMs
-      if (
-        recorders.length > 0 &&
-        missing.every((books) => books?.length === 0) &&
-        (await Promise.all(recorders.map(isCaughtUp))).every(Boolean)
-      ) {
-        this.firstLiveNs ??= this.clock.wallNs()
-        const allMs = Number((this.clock.monoNs() - sinceNs) / 1_000_000n)
-        const recovery = { scenario: this.scenario, wsMs: wsMs ?? allMs, allMs }
+      const nothing = (isMissing: (missing: Missing) => boolean): boolean =>
+        recorders.length > 0 && pages.every((page) => page?.some(isMissing) === false)
+      if (nothing(({ feed, isLive }) => feed !== 'v1' && !isLive)) wsMs ??= elapsedMs
+      if (nothing(({ feed, isLive }) => feed !== 'ws' && !isLive)) v1Ms ??= elapsedMs
+      if (wsMs !== null && isCaught && nothing(({ feed }) => feed !== 'v1')) storedMs ??= elapsedMs
+      if (wsMs !== null && storedMs !== null && (!isV1Awaited || nothing(() => true))) {
+        if (isV1Awaited) this.firstLiveNs ??= this.clock.wallNs()
+        const recovery = { scenario: this.scenario, wsMs, storedMs, v1Ms: isV1Awaited ? v1Ms : null, allMs: elapsedMs }
         if (this.#isHurt) this.recoveries.push(recovery) // waiting where nothing was wrong is no recovery
         this.#isHurt = false
         return recovery
       }
-      if (recorders.length === 0 || elapsedMs > RECOVERY_PATIENCE_MS) {
-        const pages = await Promise.all(recorders.map((recorder) => recorder.get('/readyz')))
-        const stories = [...this.recorders.values()].map(({ line, log }) => `line ${line}:\n${log.story()}`)
-        throw new NoRecoveryError(
-          `${elapsedMs} ms after the last fault not everything is live: ${pages.join(' / ') || 'no recorder runs'}\n${stories.join('\n')}`,
-        )
-      }
+      if (recorders.length === 0 || elapsedMs > RECOVERY_PATIENCE_MS) throw await this.#noRecovery(elapsedMs)
       await delay(LOOK_AGAIN_MS)
     }
+  }
+
+  async #noRecovery(elapsedMs: number): Promise<NoRecoveryError> {
+    const pages = await Promise.all(this.running.map((recorder) => recorder.get('/readyz')))
+    const stories = [...this.recorders.values()].map(({ line, log }) => `line ${line}:\n${log.story()}`)
+    return new NoRecoveryError(
+      `${elapsedMs} ms after the last fault not everything is live: ${pages.join(' / ') || 'no recorder runs'}\n${stories.join('\n')}`,
+    )
   }
 
   async close(): Promise<void> {
@@ -170,7 +192,14 @@ export class World {
   }
 }
 
-export type Recovery = Readonly<{ scenario: string; wsMs: number; allMs: number }>
+/** Milliseconds after the last fault: the new API's books live, their rows stored and the backlog gone, and v1's books live. */
+export type Recovery = Readonly<{
+  scenario: string
+  wsMs: number
+  storedMs: number
+  v1Ms: number | null // not waited for
+  allMs: number
+}>
 
 /** Far above every promise, v1's minute between two dials of a symbol and the longest backoff included: a hang. */
 export const RECOVERY_PATIENCE_MS = 240_000

@@ -32,12 +32,22 @@ type Segment = {
   count: number
 }
 
+/** The book after the first `count` changes of a segment, which are those up to `updateId`. */
+type BuiltBook = {
+  readonly segment: Segment
+  readonly bids: Ladder
+  readonly asks: Ladder
+  updateId: bigint
+  count: number
+}
+
 /** Every change of one book, so that the book after any remembered update can be built again. */
 export class History {
   readonly #limit: number
   readonly #segments: Segment[] = []
   #oldestUpdateId: bigint
   #lastUpdateId: bigint
+  #built: BuiltBook | null = null // the last book that was asked for: the next one is often a little later
 
   /** `limit` is in changes; whole segments are forgotten, so a little less may be remembered. */
   constructor(firstUpdateId: bigint, limit: number) {
@@ -77,13 +87,18 @@ export class History {
     if (updateId === this.#lastUpdateId) return { bids: live.bids.copy(), asks: live.asks.copy() }
     const segment = this.#segments.findLast((candidate) => (candidate.ids[0] ?? 0n) <= updateId) ?? this.#segments[0]
     invariant(segment !== undefined, 'an update before the last one has changes after it')
-    const bids = segment.bids.copy()
-    const asks = segment.asks.copy()
-    for (let i = 0; i < segment.count && (segment.ids[i] ?? 0n) <= updateId; i++) {
+    if (this.#built?.segment !== segment || this.#built.updateId > updateId) {
+      this.#built = { segment, bids: segment.bids.copy(), asks: segment.asks.copy(), updateId, count: 0 }
+    }
+    const { bids, asks } = this.#built
+    let i = this.#built.count
+    for (; i < segment.count && (segment.ids[i] ?? 0n) <= updateId; i++) {
       const ladder = segment.isAsk[i] === 1 ? asks : bids
       ladder.set(segment.prices[i] ?? 0n, segment.quantities[i] ?? 0n)
     }
-    return { bids, asks }
+    this.#built.updateId = updateId
+    this.#built.count = i
+    return { bids: bids.copy(), asks: asks.copy() }
   }
 
   /** The changes of the updates in (afterId, upToId], in order. Throws a RangeError like `bookAfter`. */

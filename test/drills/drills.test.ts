@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Drill } from './drill.ts'
+import { kills } from './kills.ts'
+import { lines } from './lines.ts'
+import { outage } from './outage.ts'
+
+// Each drill in small: that it finds nothing, and that it did and compared what it says. How fast anything was is of the long form.
+
+for (const [name, drill, small, shown] of [
+  [
+    'kills',
+    kills,
+    { times: 3, rate: 2, samples: 20 },
+    [
+      /^3 kills; \d{3,} journal entries, none of those/,
+      /^[1-9]\d+ changes and [1-9]\d+ quotes of the journal are in the database/,
+    ],
+  ],
+  ['lines', lines, { minutes: 0, samples: 20 }, [/^1 kills of two lines in turn/]],
+  [
+    'outage',
+    outage,
+    { 'warmup-s': 1, 'away-s': 3, 'changes-per-s': 400, 'goal-factor': 0 },
+    [/^the backlog at its return: [1-9]\d+ entries/, /^72 last books held against the exchange's own, 0 gaps/],
+  ],
+] as const satisfies readonly (readonly [string, Drill, Record<string, number>, readonly RegExp[]])[]) {
+  test(`the drill "${name}" in small keeps every promise`, async () => {
+    const said: string[] = []
+    const numbers = new Map(Object.entries({ ...drill.usual, ...small }))
+    const violations = await drill.run(
+      (option) => numbers.get(option) ?? 0,
+      (sentence) => void said.push(sentence),
+    )
+    assert.deepEqual(violations, [])
+    for (const pattern of shown) assert.match(said.join('\n'), new RegExp(pattern.source, 'm'))
+  })
+}

@@ -1,0 +1,7 @@
+#!/bin/sh
+# One drill by hand:  npm run drill -- kills --times 300 --seed 1
+set -eu
+
+root=$(cd "$(dirname "$0")/../.." && pwd -P)
+. "$root/services/cli/bin/prepare.sh"
+exec "$node" "$root/test/drills/main.ts" "$@"
