@@ -30,4 +30,3 @@ export {
   type Step,
 } from './step.ts'
 export type { Epoch, OpenGap, Track } from './track.ts'
-export { PAGE_DEADLINE_MS, REPAIR_INTERVAL_MS, REPAIR_RETRY_MS } from './trade-repair.ts'

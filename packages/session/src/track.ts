@@ -4,6 +4,7 @@ import {
   bookFromLevels,
   depth,
   emptyBook,
+  levelCount,
   type OrderBook,
   sameTop,
   topOfBook,
@@ -24,6 +25,7 @@ import { msToNs } from './backoff.ts'
 import { type Crossing, noteCrossing } from './crossing.ts'
 import type { Instant } from './event.ts'
 import { newRestAudit, type RestAudit } from './rest-audit.ts'
+import { isSnapshotDue } from './snapshot-due.ts'
 import type { Step } from './step.ts'
 import { auditTicker, newTickerAudit, type TickerAudit } from './ticker-audit.ts'
 
@@ -59,8 +61,8 @@ export type Epoch = {
   provenMonoNs: bigint
   messageSeq: number
   updates: number // deltas since the epoch began
-  snapshotMonoNs: bigint // when the last snapshot was stored
-  updatesAtSnapshot: number
+  snapshotMonoNs: bigint // when the last snapshot was stored, or found not to be needed
+  changesSinceSnapshot: number // price levels set
 }
 
 export type OpenGap = Readonly<{ gapId: string; fromId: bigint | null; startedNs: bigint; cause: GapCause }>
@@ -105,7 +107,7 @@ export function beginEpoch(track: Track, place: MessagePlace, snapshot: BookUpda
     messageSeq,
     updates: 0,
     snapshotMonoNs: at.monoNs,
-    updatesAtSnapshot: 0,
+    changesSinceSnapshot: 0,
   }
   const updateId = snapshot.lastUpdateId
   closeBookGap(track, updateId, at, step)
@@ -158,6 +160,7 @@ export function extendEpoch(track: Track, place: MessagePlace, update: BookUpdat
   epoch.provenMonoNs = place.at.monoNs
   epoch.messageSeq = place.messageSeq
   epoch.updates++
+  epoch.changesSinceSnapshot += update.changes.length
   step.records.push({
     kind: 'book_message',
     epochId: epoch.epochId,
@@ -242,14 +245,18 @@ export function recordTrade(track: Track, at: Instant, trade: Trade, step: Step)
   })
 }
 
-/** A snapshot by the clock, so that a book of the past is never far from one. An idle book is not stored again. */
+/** A snapshot by the clock, or sooner after many changes, so that a book of the past is never far from one (snapshot-due.ts). */
 export function snapshotWhenDue(track: Track, at: Instant, intervalMs: number, step: Step): void {
-  const epoch = track.epoch
-  if (epoch === null || at.monoNs - epoch.snapshotMonoNs < msToNs(intervalMs)) return
+  const { epoch, book } = track
+  if (epoch === null) return
+  const passedNs = at.monoNs - epoch.snapshotMonoNs
+  const levels = levelCount(book, 'bid') + levelCount(book, 'ask')
+  const isDue = isSnapshotDue({ passedNs, changes: epoch.changesSinceSnapshot, levels }, intervalMs)
+  if (!isDue && passedNs < msToNs(intervalMs)) return
   auditTicker(track, at.wallNs, step)
-  if (epoch.updates > epoch.updatesAtSnapshot) takeSnapshot(track, epoch, 'interval', null, at.wallNs, step)
+  if (isDue) takeSnapshot(track, epoch, 'interval', null, at.wallNs, step)
   epoch.snapshotMonoNs = at.monoNs
-  epoch.updatesAtSnapshot = epoch.updates
+  epoch.changesSinceSnapshot = 0
 }
 
 function takeSnapshot(
