@@ -3,6 +3,7 @@ import type { Feed, Side } from '@booktape/market'
 import type { Logger, Metrics } from '@booktape/runtime'
 import type { CorridorEvent, CorridorState, Observation, Step } from '@booktape/session'
 import type { GatheredRows, PoisonRow } from '@booktape/store'
+import { Tally } from './tally.ts'
 
 /** A few ms is a good day, a few seconds is a page. */
 const LAG_BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
@@ -12,10 +13,14 @@ const SYNC_BUCKETS_S = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.0
 export class Observer {
   readonly #log: Logger
   readonly #metrics: ReturnType<typeof declareMetrics>
+  readonly #messages: Tally<{ feed: Feed; symbol: string; kind: string }>
+  readonly #changes: Tally<{ feed: Feed; symbol: string }>
   readonly #lastMessageNs = new Map<string, bigint>() // monotonic, by feed and symbol
 
   constructor(metrics: Metrics, log: Logger) {
     this.#metrics = declareMetrics(metrics)
+    this.#messages = new Tally((labels, by) => this.#metrics.messages.inc(labels, by))
+    this.#changes = new Tally((labels, by) => this.#metrics.changes.inc(labels, by))
     this.#log = log
   }
 
@@ -78,17 +83,20 @@ export class Observer {
   #count(event: CorridorEvent, seen: Observation): void {
     switch (seen.kind) {
       case 'message': {
+        const { feed, message } = seen
         const symbol = seen.symbol ?? 'none'
-        this.#metrics.messages.inc({ feed: seen.feed, symbol, kind: seen.message })
+        this.#messages.add(`${feed} ${symbol} ${message}`, 1, () => ({ feed, symbol, kind: message }))
         if (seen.symbol !== null) this.#lastMessageNs.set(`${seen.feed}:${seen.symbol}`, event.at.monoNs)
         if (seen.eventTimeNs !== null) {
           this.#metrics.eventLag.observe({ feed: seen.feed }, seconds(event.at.wallNs - seen.eventTimeNs))
         }
         return
       }
-      case 'changes':
-        this.#metrics.changes.inc({ feed: seen.feed, symbol: seen.symbol }, seen.count)
+      case 'changes': {
+        const { feed, symbol } = seen
+        this.#changes.add(`${feed} ${symbol}`, seen.count, () => ({ feed, symbol }))
         return
+      }
       case 'anomaly':
         this.#metrics.anomalies.inc(
           { feed: seen.feed, symbol: seen.symbol ?? 'none', anomaly: seen.anomaly },
@@ -156,8 +164,10 @@ export class Observer {
     this.#metrics.journalSync.observe(tookSeconds)
   }
 
-  /** Sets the gauges; called when somebody asks for metrics. */
+  /** Brings everything up to date; called when somebody asks for metrics. */
   gauge(state: Readonly<CorridorState>, nowMonoNs: bigint, journalBytes: number, backlog: number): void {
+    this.#messages.flush()
+    this.#changes.flush()
     this.#metrics.journalBytes.set(journalBytes)
     this.#metrics.backlog.set(backlog)
     const connections: Record<Feed, number> = { v1: 0, ws: 0 }
