@@ -88,6 +88,7 @@ begin
   grant select on booktape.journals, booktape.sessions, booktape.epochs, booktape.gaps, booktape.trades,
     booktape.instruments to booktape_recorder;
   grant select (epoch_id, received_time, update_id) on booktape.book_messages to booktape_recorder; -- where an epoch ended
+  grant select (epoch_id, received_from, received_to, last_update_id) on booktape.book_chunks to booktape_recorder; -- the same
   -- ... and what may be changed: ends of what was open, and the mark on a trade that the venue took back. A price, a
   -- quantity, an id or a time that stands can be changed by nobody but the owner.
   grant update (written_position, recorded_until) on booktape.journals to booktape_recorder;
@@ -98,14 +99,24 @@ begin
   grant update (valid_to) on booktape.instruments to booktape_recorder;
   grant delete on booktape.gaps to booktape_recorder; -- a gap that proved empty
 
-  -- The partitions of the days ahead belong to the owner of the tables, so the one function that makes them runs with
-  -- its rights. It takes a day and a number, and its names are whole and quoted; the search path is fixed all the same.
-  alter function booktape.make_partitions(date, integer) security definer;
-  alter function booktape.make_partitions(date, integer) set search_path = pg_catalog, pg_temp;
-  revoke execute on function booktape.make_partitions(date, integer) from public;
-  grant execute on function booktape.make_partitions(date, integer) to booktape_recorder;
+  -- The partitions belong to the owner of the tables, and messages are settled by taking them out of one table and into another:
+  -- the few functions that do so run with its rights. They take days, numbers and times, and names are whole and quoted;
+  -- the search path is fixed all the same.
+  for owned in
+    select r.oid::regprocedure as what from unnest(array[
+      'booktape.make_partitions(date, integer)', 'booktape.settle(text, timestamptz, integer)',
+      'booktape.unsettled_symbols(timestamptz)', 'booktape.settleable_before(timestamptz)', 'booktape.drop_emptied(date)',
+      'booktape.thin_books(text, timestamp with time zone)', 'booktape.omit_copies(text, timestamp with time zone)'
+    ]::regprocedure[]) as r(oid)
+  loop
+    execute format('alter function %s security definer', owned.what);
+    execute format('alter function %s set search_path = pg_catalog, pg_temp', owned.what);
+    execute format('revoke execute on function %s from public', owned.what);
+    execute format('grant execute on function %s to booktape_recorder', owned.what);
+  end loop;
+  revoke execute on function booktape.make_partition(text, date) from public;
   -- Rows of a day that nobody made a partition for are an alarm (partitions.ts).
-  grant select on booktape.book_messages_default, booktape.book_snapshots_default, booktape.quotes_default
+  grant select on booktape.book_messages_default, booktape.book_chunks_default, booktape.book_snapshots_default, booktape.quotes_default
     to booktape_recorder;
 
   -- As migrations/0006_reader.sql has it, for a database whose migrator could not make roles.
@@ -113,6 +124,7 @@ begin
   grant select on all tables in schema market to booktape_reader;
   grant select on booktape.venue, booktape.journals, booktape.sessions, booktape.epochs, booktape.gaps, booktape.book_messages,
     booktape.book_snapshots, booktape.quotes, booktape.trades, booktape.instruments, booktape.audits, booktape.quarantine,
-    booktape.known_epochs to booktape_reader;
+    booktape.known_epochs, booktape.book_chunks, booktape.settled_messages, booktape.settled_changes,
+    booktape.omitted_runs to booktape_reader;
 end
 $$;

@@ -38,9 +38,10 @@ for (const [kind, first] of [
 function takeOneLevelOf(book: OrderBook, i: number): void {
   const price = `83000.${String(i).padStart(7, '0')}1`
   const frame = Buffer.from(`${price}"16688.606280021"${'x'.repeat(FRAME_CHARACTERS)}`).toString()
-  const parts = [frame.slice(0, price.length), frame.slice(price.length + 1, price.length + 16)].map(readDecimal)
-  assert.ok(parts[0] != null && parts[1] != null)
-  applyChange(book, 'bid', parts[0], parts[1])
+  const at = readDecimal(frame.slice(0, price.length))
+  const quantity = readDecimal(frame.slice(price.length + 1, price.length + 16))
+  assert.ok(at !== null && quantity !== null)
+  applyChange(book, 'bid', at, quantity)
 }
 
 function isCallable(value: unknown): value is () => void {

@@ -24,9 +24,16 @@ const FUNCTIONS = [
   'bars(symbol text, width interval, from_time timestamp with time zone, to_time timestamp with time zone)',
   'book_at(symbol text, at timestamp with time zone, depth integer DEFAULT NULL::integer, feed text DEFAULT NULL::text)',
   'book_at_update(symbol text, epoch_id uuid, update_id bigint, depth integer DEFAULT NULL::integer)',
+  'book_between(symbol text, from_time timestamp with time zone, to_time timestamp with time zone, depth integer, every interval DEFAULT NULL::interval, feed text DEFAULT NULL::text)',
   'changes_between(symbol text, from_time timestamp with time zone, to_time timestamp with time zone, feed text DEFAULT NULL::text)',
   'coverage(symbol text, feed text, from_time timestamp with time zone, to_time timestamp with time zone)',
+  'depth_within(symbol text, at timestamp with time zone, basis_points numeric, feed text DEFAULT NULL::text)',
   'fill_cost_at(symbol text, at timestamp with time zone, taker_side text, quantity numeric, feed text DEFAULT NULL::text)',
+  'microprice_at(symbol text, at timestamp with time zone, feed text DEFAULT NULL::text)',
+  'order_flow_imbalance(symbol text, width interval, from_time timestamp with time zone, to_time timestamp with time zone, feed text DEFAULT NULL::text)',
+  'quoted_spread(symbol text, width interval, from_time timestamp with time zone, to_time timestamp with time zone, feed text DEFAULT NULL::text)',
+  'quotes_between(symbol text, from_time timestamp with time zone, to_time timestamp with time zone, feed text DEFAULT NULL::text)',
+  'realised_spread(symbol text, from_time timestamp with time zone, to_time timestamp with time zone, horizon interval, feed text DEFAULT NULL::text)',
   'top_of_book_at(symbol text, at timestamp with time zone, feed text DEFAULT NULL::text)',
 ]
 
@@ -146,15 +153,21 @@ describe('schema market', () => {
     const plan = async (sql: string) =>
       (await recording.rows(`explain (costs off) ${sql}`)).map((row) => String(row[0])).join('\n')
 
-    test('book_changes by symbol and received_time: one day of each table, by index', async () => {
+    test('book_changes by symbol and received_time: one day of fresh messages and books, by index', async () => {
       const found = await plan(
         `select * from market.book_changes where symbol = 'btcusd' and received_time >= '2026-03-01' and received_time < '2026-03-02'`,
       )
       assert.deepEqual(
-        new Set(found.match(/on \S+_(default|\d{8})\b/g)),
+        new Set(found.match(/on book_(messages|snapshots)_(default|\d{8})\b/g)),
         new Set(['on book_messages_20260301', 'on book_snapshots_20260301']),
       )
       assert.match(found, /Index Cond: .*symbol = 'btcusd'.*received_time >= '2026-03-01/)
+    })
+    test('changes_of by the times of its first and last message: chunks of the days beside them', async () => {
+      const found = await plan(
+        `select * from booktape.changes_of('${epoch.id}', 1, 3, '2026-02-28 12:00+00', '2026-02-28 12:00+00')`,
+      )
+      assert.deepEqual(found.match(/book_chunks_20\d{6}\b/g)?.includes('book_chunks_20260303'), false)
     })
     test('book_changes by epoch_id: by index', async () => {
       await recording.client.query('set enable_seqscan = off')

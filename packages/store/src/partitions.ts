@@ -6,7 +6,7 @@ import { inTransaction } from './transaction.ts'
 /** A week: long enough for a holiday in which nobody looks at an alarm. */
 export const DAYS_AHEAD = 7
 
-const PARTITIONED_TABLES = ['book_messages', 'book_snapshots', 'quotes'] as const
+const PARTITIONED_TABLES = ['book_messages', 'book_chunks', 'book_snapshots', 'quotes'] as const
 
 /**
  * Makes the day partitions of today and the days ahead, and gives how many were missing. `todayUtc`: `YYYY-MM-DD`.
@@ -37,8 +37,9 @@ export async function defaultPartitionRows(
   return await orStoreError(async () => {
     const { rows } = await sql<Record<(typeof PARTITIONED_TABLES)[number], bigint>>`select
       (select count(*) from booktape.book_messages_default) as book_messages,
+      (select count(*) from booktape.book_chunks_default) as book_chunks,
       (select count(*) from booktape.book_snapshots_default) as book_snapshots,
       (select count(*) from booktape.quotes_default) as quotes`.execute(database.queries)
-    return rows[0] ?? { book_messages: 0n, book_snapshots: 0n, quotes: 0n }
+    return rows[0] ?? { book_messages: 0n, book_chunks: 0n, book_snapshots: 0n, quotes: 0n }
   })
 }

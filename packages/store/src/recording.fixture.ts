@@ -13,6 +13,13 @@ export type Level = readonly [price: string, quantity: string]
 export type TestChange = readonly [mark: string, price: string, quantity: string] // mark: a letter of book_messages.marks
 export type TestEpoch = Readonly<{ id: string; symbol: string; feed: string; line: string; journal: string }>
 
+let isSettled = false
+
+/** From here on, messages are moved into chunks before anything is asked. */
+export function storeSettled(): void {
+  isSettled = true
+}
+
 export async function testRecording() {
   const database = await temporaryDatabase()
   await migrate(database.url)
@@ -20,6 +27,9 @@ export async function testRecording() {
   const client = new Client({ connectionString: database.url, types: { getTypeParser: () => (text: string) => text } })
   await client.connect()
   await client.query(`set timezone = 'UTC'`)
+  // A connection of its own: a test's may have taken another role.
+  const settler = new Client({ connectionString: database.url })
+  await settler.connect()
 
   const insert = async (table: string, row: Readonly<Record<string, unknown>>) => {
     const columns = Object.keys(row)
@@ -30,6 +40,18 @@ export async function testRecording() {
     )
   }
 
+  const settleAll = async () => {
+    if (!isSettled) return
+    const { rows } = await settler.query<{ symbol: string }>(
+      `select symbol from booktape.unsettled_symbols('infinity') symbol`,
+    )
+    // A few messages a turn, so that chunks end in many places.
+    const settle = `select messages from booktape.settle($1, 'infinity', 3)`
+    for (const { symbol } of rows) {
+      while ((await settler.query<{ messages: string }>(settle, [symbol])).rows[0]?.messages !== '0');
+    }
+  }
+
   return {
     url: database.url,
     client,
@@ -37,6 +59,7 @@ export async function testRecording() {
 
     /** Rows as arrays of Postgres's own texts. */
     async rows(sql: string, ...values: unknown[]): Promise<(string | null)[][]> {
+      await settleAll()
       return (await client.query<(string | null)[]>({ text: sql, values, rowMode: 'array' })).rows
     },
 
@@ -45,6 +68,7 @@ export async function testRecording() {
       sql: string,
       ...values: unknown[]
     ): Promise<Readonly<{ code: unknown; message: string; hint: unknown }>> {
+      await settleAll()
       try {
         await client.query(sql, values)
       } catch (error) {
@@ -202,6 +226,7 @@ export async function testRecording() {
     },
 
     async close(): Promise<void> {
+      await settler.end()
       await client.end()
       await database.close()
     },

@@ -8,6 +8,7 @@ import { Client, DatabaseError } from 'pg'
 import { type Database, openDatabase } from './database.ts'
 import { migrate, pendingMigrations } from './migrate.ts'
 import { defaultPartitionRows, ensurePartitions } from './partitions.ts'
+import { settle } from './settle.ts'
 import { readStatus } from './status-read.ts'
 import { claimVenue } from './venue-stamp.ts'
 import { AT, batchOf, bookMessage, DAY, decimal, EPOCH, instrument, origin, SESSION, trade } from './writer.fixture.ts'
@@ -83,7 +84,7 @@ describe('the roles of deploy/postgres/roles.sql', () => {
     assert.deepEqual(await pendingMigrations(recorder.pool), [])
     assert.equal(await claimVenue(recorder, 'simulated'), 'claimed')
     assert.equal(await claimVenue(recorder, 'simulated'), 'same')
-    assert.equal(await ensurePartitions(recorder, DAY), 24)
+    assert.equal(await ensurePartitions(recorder, DAY), 32)
     const writer = new Writer(recorder, origin('first'))
     assert.equal(await writer.readPosition(), 0)
     const first = await writer.write(batchOf(BEGINNINGS))
@@ -91,7 +92,12 @@ describe('the roles of deploy/postgres/roles.sql', () => {
     const again = await writer.write(batchOf(ENDS, BEGINNINGS.length))
     assert.equal(again.outcome, 'committed')
     assert.deepEqual(again.outcome === 'committed' ? again.conflicts.map((conflict) => conflict.tradeId) : [], [2n])
-    assert.deepEqual(await defaultPartitionRows(recorder), { book_messages: 1n, book_snapshots: 0n, quotes: 0n })
+    assert.deepEqual(await defaultPartitionRows(recorder), {
+      book_messages: 1n,
+      book_chunks: 0n,
+      book_snapshots: 0n,
+      quotes: 0n,
+    })
     const { rows } = await reader.query(
       `select (select count(*) from market.sessions where close_code = 1000)::int as closed,
               (select count(*) from market.epochs where end_reason = 'sequence')::int as ended,
@@ -116,6 +122,29 @@ describe('the roles of deploy/postgres/roles.sql', () => {
     ])
   })
 
+  test('the recorder sets a refused row aside and tells when the book is known again', async () => {
+    const writer = new Writer(recorder, origin('refused', 'r'))
+    await writer.readPosition()
+    await admin.query(`alter table booktape.book_messages add constraint poison check (line <> 'r') not valid`)
+    const missing = bookMessage(7, { receivedTimeNs: AT + 1_000_000_000n })
+    const first = await writer.write(batchOf([missing, trade(7n)]))
+    await admin.query('alter table booktape.book_messages drop constraint poison')
+    assert.deepEqual(first.outcome === 'committed' ? first.poison.map(({ table }) => table) : first, ['book_messages'])
+    const gaps = `select state, from_id, to_id from market.gaps where cause = 'unstorable'`
+    assert.deepEqual((await reader.query(gaps)).rows, [{ state: 'open', from_id: '6', to_id: null }])
+    const whole = BEGINNINGS.find((record) => record.kind === 'book_snapshot')
+    assert.ok(whole !== undefined)
+    const known = {
+      ...whole,
+      messageSeq: 8,
+      updateId: 8n,
+      reason: 'interval' as const,
+      receivedTimeNs: missing.receivedTimeNs,
+    }
+    assert.equal((await writer.write(batchOf([known], 2))).outcome, 'committed')
+    assert.deepEqual((await reader.query(gaps)).rows, [{ state: 'closed', from_id: '6', to_id: '8' }])
+  })
+
   test('the recorder has exactly these rights on tables', async () => {
     const { rows } = await admin.query<{ right: string }>(
       `select coalesce(column_name || ' of ', '') || relation || ': ' || rights as right from (${RIGHTS}) given
@@ -137,6 +166,9 @@ describe('the roles of deploy/postgres/roles.sql', () => {
     'delete from booktape.venue',
     'delete from booktape.trades',
     'delete from booktape.book_messages',
+    'delete from booktape.book_chunks',
+    'insert into booktape.book_chunks select * from booktape.book_chunks',
+    'delete from booktape.settled_days',
     'delete from booktape.epochs',
     'update booktape.book_messages set prices = $${}$$',
     'update booktape.quotes set bid_price = 1',
@@ -175,6 +207,8 @@ describe('the roles of deploy/postgres/roles.sql', () => {
     'set role booktape_migrator',
     'set role booktape_recorder',
     "select booktape.make_partitions('2026-01-01', 1)",
+    "select booktape.settle('btcusd', now(), 1)",
+    "select booktape.drop_emptied('2026-01-01')",
   ]) {
     test(`a reader may not ${statement}`, async () => {
       await assert.rejects(reader.query(statement), isRefused)
@@ -208,12 +242,27 @@ describe('the roles of deploy/postgres/roles.sql', () => {
     }
   })
 
+  test('the recorder settles messages, and readers see what they saw', async () => {
+    const seen = `select md5(string_agg(c::text, ';' order by message_seq, change_index)) as digest, count(*)::int as count
+      from market.book_changes c`
+    const { rows: expected } = await reader.query(seen)
+    const settled = await settle(recorder, '2031-01-01', new AbortController().signal, { before: '2031-01-01' })
+    assert.deepEqual([settled.messages, settled.changes], [252n, 252n])
+    assert.deepEqual((await reader.query(seen)).rows, expected)
+    assert.deepEqual(await defaultPartitionRows(recorder), {
+      book_messages: 0n,
+      book_chunks: 0n,
+      book_snapshots: 0n,
+      quotes: 0n,
+    })
+  })
+
   test('partitions are made only where the function says, whatever the search path of the recorder', async () => {
     const client = await recorder.pool.connect()
     try {
       await client.query('begin; set local search_path = public, pg_temp, booktape')
       const made = await client.query<{ made: number }>(`select booktape.make_partitions('2031-05-01', 1) as made`)
-      assert.equal(made.rows[0]?.made, 3)
+      assert.equal(made.rows[0]?.made, 4)
       await client.query('commit')
     } finally {
       client.release()
@@ -223,6 +272,7 @@ describe('the roles of deploy/postgres/roles.sql', () => {
        where relname like '%_20310501' order by 1`,
     )
     assert.deepEqual(rows, [
+      { name: 'booktape.book_chunks_20310501', owner: 'booktape_migrator' },
       { name: 'booktape.book_messages_20310501', owner: 'booktape_migrator' },
       { name: 'booktape.book_snapshots_20310501', owner: 'booktape_migrator' },
       { name: 'booktape.quotes_20310501', owner: 'booktape_migrator' },
@@ -379,6 +429,11 @@ const RIGHTS = `select g.grantee::regrole::text as role, c.relname as relation, 
 
 const RECORDER_RIGHTS = [
   'audits: insert',
+  'epoch_id of book_chunks: select',
+  'last_update_id of book_chunks: select',
+  'received_from of book_chunks: select',
+  'received_to of book_chunks: select',
+  'book_chunks_default: select',
   'book_messages: insert',
   'epoch_id of book_messages: select',
   'received_time of book_messages: select',

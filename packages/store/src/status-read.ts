@@ -57,8 +57,6 @@ type StorageTables = {
   'booktape.known_epochs': { epoch_id: string; symbol: string; feed: string; line: string; known_until: string }
   'booktape.epochs': { symbol: string; feed: string; journal_id: string }
   'booktape.gaps': { symbol: string; feed: string; journal_id: string }
-  'booktape.book_messages': { symbol: string; feed: string; received_time: string }
-  'booktape.book_snapshots': { symbol: string; feed: string; received_time: string }
   'booktape.quotes': { symbol: string; feed: string; received_time: string }
 }
 type Reading = Kysely<Tables & StorageTables>
@@ -99,6 +97,8 @@ async function readRecorded(reading: Reading): Promise<readonly Recorded[]> {
       sql<string | null>`greatest(
         (select m.received_time from booktape.book_messages m where m.symbol = ledger.symbol and m.feed = ledger.feed
          order by m.received_time desc limit 1),
+        (select c.received_to from booktape.book_chunks c where c.symbol = ledger.symbol and c.feed = ledger.feed
+         order by c.received_from desc limit 1),
         (select s.received_time from booktape.book_snapshots s where s.symbol = ledger.symbol and s.feed = ledger.feed
          order by s.received_time desc limit 1)
       )`.as('lastReceived'),
@@ -114,15 +114,23 @@ type Counts = Readonly<Record<'messages' | 'quotes' | 'trades', ReadonlyMap<stri
 const TODAY = sql<string>`date_trunc('day', now() at time zone 'UTC') at time zone 'UTC'`
 
 async function readCounts(reading: Reading): Promise<Counts> {
-  const perFeed = async (table: 'booktape.book_messages' | 'booktape.quotes') => {
-    const rows = await reading
-      .selectFrom(table)
-      .where('received_time', '>=', TODAY)
-      .select((of) => ['symbol', 'feed', of.fn.countAll<bigint>().as('count')])
-      .groupBy(['symbol', 'feed'])
-      .execute()
-    return new Map(rows.map((row) => [`${row.symbol} ${row.feed}`, row.count]))
-  }
+  const byFeed = (rows: readonly Readonly<{ symbol: string; feed: string; count: bigint }>[]) =>
+    new Map(rows.map((row) => [`${row.symbol} ${row.feed}`, row.count]))
+  const messages = await sql<{ symbol: string; feed: string; count: bigint }>`
+    select symbol, feed, sum(count)::bigint as count
+    from (
+      select symbol, feed, count(*) as count from booktape.book_messages where received_time >= ${TODAY} group by symbol, feed
+      union all
+      select symbol, feed, sum(cardinality(change_counts)) from booktape.book_chunks
+      where received_from >= ${TODAY} group by symbol, feed
+    ) stored
+    group by symbol, feed`.execute(reading)
+  const quotes = await reading
+    .selectFrom('booktape.quotes')
+    .where('received_time', '>=', TODAY)
+    .select((of) => ['symbol', 'feed', of.fn.countAll<bigint>().as('count')])
+    .groupBy(['symbol', 'feed'])
+    .execute()
   const trades = await reading
     .selectFrom('market.trades')
     .where('event_time', '>=', TODAY)
@@ -130,8 +138,8 @@ async function readCounts(reading: Reading): Promise<Counts> {
     .groupBy('symbol')
     .execute()
   return {
-    messages: await perFeed('booktape.book_messages'),
-    quotes: await perFeed('booktape.quotes'),
+    messages: byFeed(messages.rows),
+    quotes: byFeed(quotes),
     trades: new Map(trades.map((row) => [row.symbol, row.count])),
   }
 }

@@ -45,6 +45,18 @@ program
   })
 
 program
+  .command('retention')
+  .description('drop the days of books and quotes that are older than is kept; as the owner of the tables')
+  .option('--keep <days>', 'such as 90d; BOOKTAPE_RETENTION if not given')
+  .option('--dry-run', 'only say what would be dropped, and how much that would free')
+  .option('--json', 'for programs')
+  .action(async (options: { keep?: string; dryRun?: boolean; json?: boolean }) => {
+    const { retention } = await import('./retention.ts')
+    const { keep, dryRun = false, json = false } = options
+    await retention({ ...(keep === undefined ? {} : { keep }), dryRun, json })
+  })
+
+program
   .command('query')
   .description('one read-only SQL query, to DATABASE_URL or to the database of a running npm start')
   .argument('<sql>', 'such as "select * from market.book_at(\'btcusd\', now(), 5)"')

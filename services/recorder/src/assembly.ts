@@ -64,8 +64,16 @@ export async function assemble(parts: AssemblyParts): Promise<Assembly> {
   const database = openDatabase(parts.databaseUrl, { applicationName: 'booktape recorder', max: DATABASE_CONNECTIONS })
   const contact = (): Promise<void> => makeContact(database, config.venue, dayOf(clock), log)
   const settlePast = async (): Promise<void> => {
-    const { changes, chunks, droppedPartitions } = await settle(database, dayOf(clock), parts.asking)
-    if (chunks > 0n) log.info({ changes: String(changes), chunks: String(chunks), droppedPartitions }, 'settled')
+    const { changes, chunks, omittedChunks, thinnedBooks, droppedPartitions } = await settle(
+      database,
+      dayOf(clock),
+      parts.asking,
+    )
+    if (chunks > 0n)
+      log.info(
+        { changes: String(changes), chunks: String(chunks), omittedChunks, thinnedBooks, droppedPartitions },
+        'settled',
+      )
   }
   let lastCommit: Commit | null = null
   const scribe = new Scribe({

@@ -202,12 +202,13 @@ export class Scribe<G extends Gathering = GatheredRows> {
 
   /** While one batch is written the next is made: neither the database nor this process waits for the other. */
   async #replayFrom(
-    { state, position }: Checkpoint,
+    checkpoint: Checkpoint,
     written: number,
     writing: OneAtATime<Waiting<G>>,
     signal: AbortSignal,
   ): Promise<void> {
-    let replayed = position
+    const { state } = checkpoint
+    let replayed = checkpoint.position
     let batch = this.#newWaiting()
     let isSaidAgain = false
     let target = this.#journal.syncedPosition

@@ -1,0 +1,68 @@
+import type { Database } from './database.ts'
+import { orStoreError } from './failure.ts'
+import { inTransaction } from './transaction.ts'
+
+/** One day of one big table. */
+export type DayPartition = Readonly<{
+  day: string // YYYY-MM-DD
+  partition: string
+  bytes: bigint // indexes and all
+  kept: 'not archived' | null // why it stays, though it is old enough
+}>
+
+/**
+ * The day partitions of the days before `firstKeptDay` (`YYYY-MM-DD`), oldest first. With `isArchived`, a day that
+ * `booktape.archived_days` does not call verified is kept; where there is no such table, that is every day. Throws `StoreError`.
+ */
+export async function oldPartitions(
+  database: Database,
+  firstKeptDay: string,
+  isArchived: boolean,
+): Promise<readonly DayPartition[]> {
+  return await orStoreError(async () => {
+    const verified = isArchived ? await verifiedDays(database) : null
+    const { rows } = await database.pool.query<Omit<DayPartition, 'kept'>>(OLD_PARTITIONS, [firstKeptDay])
+    return rows.map((row) => ({
+      ...row,
+      kept: verified === null || verified.has(row.day) ? null : 'not archived',
+    }))
+  })
+}
+
+/**
+ * Drops one day of one table. Readers and writers of other days wait for it no longer than a lock is waited for; whoever waits longer
+ * for this one finds `AWAY`: drop it another time. A partition that is gone is no error. Throws `StoreError`; `REFUSED` without the
+ * rights of the tables' owner.
+ */
+export async function dropPartition(database: Database, { partition }: DayPartition): Promise<void> {
+  await orStoreError(() =>
+    inTransaction(database, async (client) => {
+      await client.query(`drop table if exists booktape."${partition.replaceAll('"', '""')}"`)
+      return { end: 'commit', answer: undefined }
+    }),
+  )
+}
+
+/** Days whose every row says so: an archive may have one a feed. */
+async function verifiedDays(database: Database): Promise<ReadonlySet<string>> {
+  const { rows: found } = await database.pool.query<{ exists: boolean }>(
+    `select to_regclass('booktape.archived_days') is not null as exists`,
+  )
+  if (found[0]?.exists !== true) return new Set()
+  const { rows } = await database.pool.query<{ day: string }>(
+    `select to_char(day, 'YYYY-MM-DD') as day from booktape.archived_days group by day having bool_and(verified_at is not null)`,
+  )
+  return new Set(rows.map(({ day }) => day))
+}
+
+/** By name, as make_partition gives it; the default partitions have no day and stay. */
+const OLD_PARTITIONS = `select regexp_replace(right(c.relname, 8), '(....)(..)(..)', '\\1-\\2-\\3') as day, c.relname as partition,
+    pg_total_relation_size(c.oid) as bytes
+  from pg_inherits i
+  join pg_class c on c.oid = i.inhrelid
+  join pg_class parent on parent.oid = i.inhparent
+  where parent.relnamespace = 'booktape'::regnamespace
+    and parent.relname in ('book_messages', 'book_chunks', 'book_snapshots', 'quotes')
+    and c.relname ~ ('^' || parent.relname || '_[0-9]{8}$')
+    and right(c.relname, 8) < to_char($1::date, 'YYYYMMDD')
+  order by 1, 2`
