@@ -175,19 +175,27 @@ test('while one group is on its way to the disk, what is appended gathers into t
   assert.deepEqual(groups, [['1:entry 1'], ['2:entry 2', '3:entry 3', '4:entry 4']])
 })
 
-test('what a kill left readable is synced before it counts as durable', async (t) => {
+test('what a kill left readable is synced, with its name, before it counts as durable', async (t) => {
   const directory = await temporaryDirectory(t)
   const first = await openJournal(t, directory)
   first.append(entryOf(1))
   await first.close()
   const synced: string[] = []
-  const disk = diskWith((file, path) => ({
-    sync: async () => {
-      synced.push(path.slice(-8))
-      await file.sync()
+  const disk = diskWith(
+    (file, path) => ({
+      sync: async () => {
+        synced.push(path.slice(-8))
+        await file.sync()
+      },
+    }),
+    {
+      syncDirectory: async (path) => {
+        synced.push('directory')
+        await nodeDisk.syncDirectory(path)
+      },
     },
-  }))
+  )
   const journal = await openJournal(t, directory, { disk })
-  assert.deepEqual(synced, ['.segment'])
+  assert.deepEqual(synced, ['.segment', 'directory'])
   assert.equal(journal.syncedPosition, 1)
 })

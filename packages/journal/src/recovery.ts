@@ -79,6 +79,7 @@ export async function recover(
   let end: SegmentEnd | null = null
   if (lastKept?.reading.kind === 'read') {
     end = await recoverLast(disk, directory, lastKept, lastKept.reading, kept.length === found.length)
+    await disk.syncDirectory(directory) // the same of its name: a kill may have come between the two syncs of a new segment
     if (end.damage !== null) damages.push(end.damage)
   }
   const deletedAside = damages.length === 0 ? [] : await trimSetAside(disk, directory)
