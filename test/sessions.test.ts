@@ -120,7 +120,7 @@ test('a refused upgrade opens one gap, waits as told, and is dialed ever more ra
 
 for (const [feed, inFirstMinutes, gaps] of [
   ['v1', 15, ['book connect']],
-  ['ws', 85, ['book connect', 'trades connect']],
+  ['ws', 60, ['book connect', 'trades connect']],
 ] as const) {
   test(`${feed}: three hours of maintenance are one open gap a stream, dialed at most once a minute after the first minutes`, () => {
     const { exchange, recorder } = recording([PERP], feed, [

@@ -8,7 +8,7 @@ for (const [name, backoff, attempt, least, most] of [
   ['a tenth resync', RESYNC_BACKOFF, 10, 4_000, 4_000],
   ['a resync after many', RESYNC_BACKOFF, 40, 30_000, 30_000],
   ['a first dial', DIAL_BACKOFF, 1, 250, 500],
-  ['a dial after four minutes', DIAL_BACKOFF, 70, 4_000, 4_000],
+  ['a dial after three minutes', DIAL_BACKOFF, 50, 4_000, 4_000],
   ['a dial after very many', DIAL_BACKOFF, 5_000, 60_000, 60_000],
   ['a refused symbol', PARK_BACKOFF, 1, 30_000, 60_000],
   ['a symbol refused for days', PARK_BACKOFF, 50, 3_600_000, 3_600_000],

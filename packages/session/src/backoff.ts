@@ -6,8 +6,8 @@ export type Backoff = Readonly<{ firstMs: number; capMs: number; patience: numbe
 
 /** As the venue's own clients wait; a book that was lost again and again is back within seconds of the last fault all the same. */
 export const RESYNC_BACKOFF: Backoff = { firstMs: 250, capMs: 4_000, patience: 20, laterCapMs: 30_000 }
-/** For five minutes we knock every four seconds; a venue that is away for longer is asked once a minute. */
-export const DIAL_BACKOFF: Backoff = { firstMs: 500, capMs: 4_000, patience: 75, laterCapMs: 60_000 }
+/** For some minutes we knock every four seconds, sixty times in five minutes at most; a venue that is away for longer is asked once a minute. */
+export const DIAL_BACKOFF: Backoff = { firstMs: 500, capMs: 4_000, patience: 55, laterCapMs: 60_000 }
 /** v1 asks for a minute between two dials of one symbol anyway: there the wait grows to it at once. */
 export const V1_DIAL_BACKOFF: Backoff = { firstMs: 500, capMs: 60_000, patience: 0, laterCapMs: 60_000 }
 /** A symbol that the venue refuses may be listed some day: asked again after a minute, then ever more rarely. */

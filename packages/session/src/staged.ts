@@ -4,7 +4,7 @@ import { msToNs } from './backoff.ts'
 import { continuity } from './continuity.ts'
 import type { Instant } from './event.ts'
 import type { Step } from './step.ts'
-import { type MessagePlace, passEpoch, type Track } from './track.ts'
+import { isSuspiciouslySmall, type MessagePlace, passEpoch, type Track } from './track.ts'
 
 /**
  * A symbol's book on a new connection, kept beside the one that is recorded on the old connection until the two stand at one
@@ -37,7 +37,7 @@ export function newStaged(track: Track, at: Instant, tradesListed: boolean): Sta
 export function stage(staged: Staged, place: MessagePlace, update: BookUpdate): boolean {
   const { book } = staged
   if (book === null) {
-    if (update.firstUpdateId !== update.lastUpdateId) return false
+    if (update.firstUpdateId !== update.lastUpdateId || isSuspiciouslySmall(staged.track, update)) return false
     staged.book = {
       book: bookFromLevels(update.changes),
       updateId: update.lastUpdateId,

@@ -17,7 +17,12 @@ const RUN = {
 const AT = { wallNs: 1_790_000_000_000_000_000n, monoNs: 0n }
 
 for (const [first, changes, isLive] of [
-  ['a book of both sides', [level('bid', '99', '1'), level('ask', '101', '2'), level('ask', '102', '1')], true],
+  [
+    'a book of both sides',
+    [level('bid', '99', '1'), level('bid', '98', '1'), level('ask', '101', '2'), level('ask', '102', '1')],
+    true,
+  ],
+  ['one level of each side', [level('bid', '99', '1'), level('ask', '101', '2')], false],
   [
     'one bid, and asks that are removed',
     [level('bid', '99', '1'), level('ask', '101', '0'), level('ask', '102', '0')],
@@ -32,7 +37,7 @@ for (const [first, changes, isLive] of [
     const ask = (make: (id: number) => string): void => void ids.push(make(ids.length + 1))
     onOpened(subscription, AT, ask)
     for (let doubt = 0; doubt < DOUBTS_BEFORE_BELIEF; doubt++) {
-      take(ask, [level('bid', '99', '1')])
+      take(ask, [level('bid', '99', '1')], 12n + BigInt(doubt))
       const { phase } = subscription
       assert.equal(phase.phase, 'unsubscribing')
       if (phase.phase === 'unsubscribing') onReply(subscription, phase.requestId, null, AT, RUN, ask, emptyStep())
@@ -41,12 +46,29 @@ for (const [first, changes, isLive] of [
     take(ask, changes)
     assert.equal(subscription.phase.phase === 'live', isLive)
 
-    function take(asking: typeof ask, of: readonly LevelChange[]): void {
-      const update: BookUpdate = { firstUpdateId: 10n, lastUpdateId: 12n, eventTimeNs: null, changes: of }
+    function take(asking: typeof ask, of: readonly LevelChange[], lastUpdateId = 20n): void {
+      const update: BookUpdate = { firstUpdateId: 10n, lastUpdateId, eventTimeNs: null, changes: of }
       onDepth(subscription, update, { at: AT, sessionId: 'session', messageSeq: 1 }, RUN, asking, emptyStep())
     }
   })
 }
+
+test('one delta that is echoed at each new subscription is one doubt: it is never believed for coming again', () => {
+  const track = newTrack('btcusd', 'ws')
+  const subscription = newSubscription(track)
+  const ask = (make: (id: number) => string): void => void make(1)
+  const echo: BookUpdate = {
+    firstUpdateId: 12n,
+    lastUpdateId: 12n,
+    eventTimeNs: null,
+    changes: [level('bid', '99', '1'), level('ask', '101', '1')],
+  }
+  for (let i = 0; i < 10; i++) {
+    onOpened(subscription, AT, ask)
+    onDepth(subscription, echo, { at: AT, sessionId: 'session', messageSeq: 1 }, RUN, ask, emptyStep())
+    assert.equal(track.epoch, null)
+  }
+})
 
 function level(side: Side, price: string, quantity: string): LevelChange {
   return { side, price: price as DecimalText, quantity: quantity as DecimalText, reason: null }

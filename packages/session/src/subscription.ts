@@ -18,6 +18,7 @@ import {
   beginEpoch,
   closeTradesGap,
   extendEpoch,
+  isSuspiciouslySmall,
   loseBook,
   loseTrades,
   type MessagePlace,
@@ -41,6 +42,7 @@ export type Subscription = {
   attempt: number // resyncs in a row
   liveSinceNs: bigint | null // monotonic
   doubts: number // first depth messages in a row that were no believable snapshot
+  doubtedId: bigint | null // where the last of them ended
   staleInARow: number // updates that told nothing new
   tradesListed: boolean // the venue confirmed that it sends us this symbol's trades
 }
@@ -76,6 +78,7 @@ export function newSubscription(track: Track): Subscription {
     attempt: 0,
     liveSinceNs: null,
     doubts: 0,
+    doubtedId: null,
     staleInARow: 0,
     tradesListed: false,
   }
@@ -139,6 +142,7 @@ export function onDepth(
         return resync(subscription, 'snapshot_missing', place.at.wallNs, place.at, run, ask, step)
       }
       subscription.doubts = 0
+      subscription.doubtedId = null
       subscription.staleInARow = 0
       subscription.phase = { phase: 'live' }
       subscription.liveSinceNs = place.at.monoNs
@@ -262,10 +266,20 @@ function onDelta(
 }
 
 function isBelievable(subscription: Subscription, update: BookUpdate, step: Step): boolean {
-  if (update.firstUpdateId === update.lastUpdateId) return true
+  if (update.firstUpdateId === update.lastUpdateId) {
+    // A delta of one event has equal ids, too; where the snapshot went missing it comes first, and it is far too small for a book.
+    if (!isSuspiciouslySmall(subscription.track, update) || subscription.doubts >= DOUBTS_BEFORE_BELIEF) return true
+    return doubt(subscription, update)
+  }
   noteAnomaly(subscription.track, 'unmarked_snapshot', 1, step)
-  if (subscription.doubts >= DOUBTS_BEFORE_BELIEF && looksLikeSnapshot(update)) return true
-  subscription.doubts++
+  const isBook = looksLikeSnapshot(update) && !isSuspiciouslySmall(subscription.track, update)
+  return (subscription.doubts >= DOUBTS_BEFORE_BELIEF && isBook) || doubt(subscription, update)
+}
+
+/** The same delta echoed at each new subscription is one reason to doubt, however often it comes. */
+function doubt(subscription: Subscription, { lastUpdateId }: BookUpdate): false {
+  if (subscription.doubtedId !== lastUpdateId) subscription.doubts++
+  subscription.doubtedId = lastUpdateId
   return false
 }
 

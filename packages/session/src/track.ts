@@ -45,6 +45,7 @@ export type Track = {
   gaps: { book: OpenGap | null; trades: OpenGap | null }
   unfilled: OpenGap[] // closed gaps of trades that REST may still fill
   gapCount: number
+  levelsBefore: number | null // in the last book that was known, both sides
   top: TopOfBook
   crossing: Crossing | null
   crossedNotBeforeNs: bigint // monotonic: not taken anew for being crossed before
@@ -80,6 +81,7 @@ export function newTrack(symbol: string, feed: Feed): Track {
     gaps: { book: null, trades: null },
     unfilled: [],
     gapCount: 0,
+    levelsBefore: null,
     top: NO_TOP,
     crossing: null,
     crossedNotBeforeNs: 0n,
@@ -91,6 +93,16 @@ export function newTrack(symbol: string, feed: Feed): Track {
 
 /** Where a message stands: its session and our count in it. */
 export type MessagePlace = Readonly<{ at: Instant; sessionId: string; messageSeq: number }>
+
+/** A believable snapshot has at least this share of the levels that the book had before; or these, where none was ever known. */
+const LEAST_SHARE = 0.25
+const LEAST_LEVELS = 4
+
+export function isSuspiciouslySmall(track: Track, snapshot: BookUpdate): boolean {
+  const known =
+    track.epoch === null ? track.levelsBefore : levelCount(track.book, 'bid') + levelCount(track.book, 'ask')
+  return snapshot.changes.length < (known === null ? LEAST_LEVELS : known * LEAST_SHARE)
+}
 
 /** A snapshot replaces the book, begins an epoch and ends the gap before it. */
 export function beginEpoch(track: Track, place: MessagePlace, snapshot: BookUpdate, step: Step): void {
@@ -202,6 +214,7 @@ export function loseBook(track: Track, cause: GapCause, provenNs: bigint, runId:
       receivedTimeNs: startedNs,
     })
     track.epoch = null
+    track.levelsBefore = levelCount(track.book, 'bid') + levelCount(track.book, 'ask')
     track.book = emptyBook()
     step.observations.push({ kind: 'resync', feed: track.feed, symbol: track.symbol, cause })
   }
