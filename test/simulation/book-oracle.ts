@@ -28,6 +28,7 @@ export class BookOracle {
   #lastId: bigint | null = null // of the newest epoch, as stored
   #gap: Of<'gap_opened'> | null = null
   #disclosed: 'yes' | 'withdrawn' | 'no' = 'yes' // of what lies between the last epoch and the next
+  #isPassedOn = false // the last epoch ended for the next one
   #closedTo: bigint | null = null
   #messageSeq = 0
 
@@ -81,7 +82,8 @@ export class BookOracle {
     if (this.#epoch !== null)
       this.#violateBounds(`G7: an epoch began at ${record.firstUpdateId} while another was not ended`)
     if (this.#gap !== null) this.#violateBounds(`G4: an epoch began at ${record.firstUpdateId} while a gap was open`)
-    if (this.#lastId !== null) {
+    if (this.#isPassedOn) this.#onPassedOn(record)
+    else if (this.#lastId !== null) {
       const missing = `what lies between ${this.#lastId} and ${record.firstUpdateId}`
       if (this.#disclosed === 'no') this.#violateBounds(`G1: ${missing} is neither stored nor in a gap`)
       if (this.#disclosed === 'withdrawn' && this.#lastId !== record.firstUpdateId) {
@@ -98,6 +100,7 @@ export class BookOracle {
     this.#offset = this.#offsetOf(record.sessionId)
     this.#lastId = record.firstUpdateId
     this.#messageSeq = 0
+    this.#isPassedOn = false
     this.#disclosed = 'no'
     if (!this.#truth.has(this.#trueId(record.firstUpdateId))) {
       this.#violate(`G5: an epoch began at ${record.firstUpdateId}, which the exchange never gave`)
@@ -112,10 +115,21 @@ export class BookOracle {
       this.#violateBounds(`G3: an epoch ended at ${record.lastUpdateId}, and its last row is of ${this.#lastId}`)
     }
     this.#epoch = null
+    this.#isPassedOn = record.reason === 'rotation'
+  }
+
+  /** From one connection to another: the new epoch may tell again what the old one has, and leaves nothing out. */
+  #onPassedOn(record: Of<'epoch_started'>): void {
+    const last = this.#trueId(this.#lastId ?? 0n)
+    const next = this.#truth.next(last)
+    const first = record.firstUpdateId + this.#offsetOf(record.sessionId)
+    if (next !== null && next <= first)
+      this.#violateBounds(`G1: a rotation left out ${next} between ${last} and ${first}`)
   }
 
   #onGap(record: Of<'gap_opened'>): void {
     if (record.stream !== 'book') return
+    if (this.#isPassedOn) this.#violateBounds(`G1: a rotation left a gap after ${this.#lastId}`)
     if (this.#epoch !== null) this.#violateBounds(`G7: a gap opened at ${record.fromId} while the epoch was not ended`)
     if (this.#gap !== null) this.#violateBounds(`G1: a gap opened at ${record.fromId} inside another`)
     if (record.fromId !== this.#lastId) {

@@ -61,6 +61,7 @@ export const FAULT_KINDS = {
   double_kill: 'the process is killed, and again while it starts',
   power_loss: 'the power goes: what was not synced is lost',
   torn_write: 'the power goes in the middle of a write',
+  power_loss_at_segment: 'the power goes right after a segment of the journal was begun',
   stop: 'the process is told to stop, and started again',
   loop_stall: 'the process does nothing for a while',
   wall_jump: 'the clock of the day is set to another time',

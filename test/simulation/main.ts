@@ -1,90 +1,98 @@
-import { ALL_FAULT_KINDS, type FaultKind, KINDS_OFF } from './fault-kinds.ts'
+import { parseArgs } from 'node:util'
 import { keptSeeds } from './kept-seeds.ts'
-import { type Outcome, runSeed } from './run-seed.ts'
-import { US_PER_S } from './virtual-time.ts'
+import { runSeed } from './run-seed.ts'
+import { CRAWLS_AFTER_S, runSeeds } from './seed-pool.ts'
+import { inSeconds, Summary } from './summary.ts'
 
 const USAGE = `npm run simulate -- --seed 42      one seed, and the story of its faults
-npm run simulate -- --seeds 2000   many; --from 1 is where they begin
-npm run simulate -- --kept         the seeds that once found a bug (test/simulation/seeds.txt)`
+npm run simulate -- --seeds 2000   many, on all processors
+npm run simulate -- --minutes 10   as many as there is time for
+npm run simulate -- --kept         the seeds that once found a bug (test/simulation/seeds.txt)
 
-/** One seed in so many is run twice: the same seed must give the same events. */
-const SAMPLE_EVERY = 40
+--from 1     where many begin
+--twice 40   one of so many is run twice: the same seed must give the same events`
+
+const DEFAULT_FROM = 1
+const DEFAULT_TWICE = 40
+const PROGRESS_INTERVAL_MS = 10_000
+const MS_PER_MINUTE = 60_000
 const EXIT_VIOLATED = 1
 const EXIT_USAGE = 64
 
+const OPTIONS = {
+  seed: { type: 'string' },
+  seeds: { type: 'string' },
+  minutes: { type: 'string' },
+  kept: { type: 'boolean' },
+  from: { type: 'string' },
+  twice: { type: 'string' },
+} as const
+
 async function command(args: readonly string[]): Promise<number> {
-  const [name, value, ...rest] = args
-  if (name === '--seed' && isCount(value) && rest.length === 0) return await one(Number(value))
-  if (name === '--kept' && value === undefined) return await many(keptSeeds())
-  const from =
-    rest[0] === '--from' && isCount(rest[1]) && rest.length === 2 ? Number(rest[1]) : rest.length === 0 ? 1 : null
-  if (name !== '--seeds' || !isCount(value) || from === null) {
+  const values = read(args)
+  if (values === null) {
     process.stderr.write(`${USAGE}\n`)
     return EXIT_USAGE
   }
-  return await many(Array.from({ length: Number(value) }, (_, i) => from + i))
+  const { seed, seeds, minutes, kept, from, twice } = values
+  if (seed !== undefined) return await one(Number(seed))
+  const first = Number(from ?? DEFAULT_FROM)
+  const untilMs = minutes === undefined ? Number.POSITIVE_INFINITY : performance.now() + Number(minutes) * MS_PER_MINUTE
+  const list = kept === true ? keptSeeds() : null
+  const count = list?.length ?? Number(seeds ?? Number.POSITIVE_INFINITY)
+  const seedAt = (i: number): number | null =>
+    i < count && performance.now() < untilMs ? (list?.[i] ?? first + i) : null
+  return await many(seedAt, Number(twice ?? DEFAULT_TWICE))
+}
+
+/** Null where the words are not those of USAGE. */
+function read(args: readonly string[]) {
+  try {
+    const { values } = parseArgs({ args: [...args], options: OPTIONS })
+    const { kept, ...counts } = values
+    const modes = [values.seed, values.seeds, values.minutes, kept].filter((value) => value !== undefined)
+    const areCounts = Object.values(counts).every((value) => /^\d{1,9}$/.test(value))
+    const areSome = [values.seeds, values.minutes, values.twice].every(
+      (value) => value === undefined || Number(value) > 0,
+    )
+    return modes.length === 1 && areCounts && areSome ? values : null
+  } catch {
+    return null // parseArgs, of an option it does not know
+  }
 }
 
 async function one(seed: number): Promise<number> {
   const outcome = await runSeed(seed)
-  for (const { us, text } of outcome.story) say(`${seconds(us)}  ${text}`)
+  for (const { us, text } of outcome.story) say(`${inSeconds(us)}  ${text}`)
   const [first] = outcome.violations
   say(
     first === undefined
       ? `seed ${seed} holds: ${outcome.entries} entries, ${outcome.records} records, events ${outcome.hash}`
-      : `seed ${seed} BREAKS a promise at ${seconds(first.us)}: ${first.text}\nevents ${outcome.hash}`,
+      : `seed ${seed} BREAKS a promise at ${inSeconds(first.us)}: ${first.text}\nevents ${outcome.hash}`,
   )
   return first === undefined ? 0 : EXIT_VIOLATED
 }
 
-async function many(seeds: readonly number[]): Promise<number> {
+/** `seedAt`: the seed of this number, or null when it was the last. */
+async function many(seedAt: (i: number) => number | null, twiceEvery: number): Promise<number> {
   const startedMs = performance.now()
-  const faults = new Map<FaultKind, number>()
-  const broken: Outcome[] = []
-  const unlike: number[] = []
-  const total = { simulatedS: 0, restarts: 0, entries: 0, records: 0, again: 0 }
-  for (const [i, seed] of seeds.entries()) {
-    const outcome = await runSeed(seed)
-    for (const [kind, count] of outcome.faults) faults.set(kind, (faults.get(kind) ?? 0) + count)
-    total.simulatedS += outcome.simulatedS
-    total.restarts += outcome.restarts
-    total.entries += outcome.entries
-    total.records += outcome.records
-    const [first] = outcome.violations
-    if (first !== undefined) {
-      broken.push(outcome)
-      say(`seed ${seed} BREAKS a promise at ${seconds(first.us)}: ${first.text}`)
-    }
-    if (i % SAMPLE_EVERY > 0) continue
-    const again = await runSeed(seed)
-    total.simulatedS += again.simulatedS
-    total.again++
-    if (again.hash !== outcome.hash || again.records !== outcome.records) unlike.push(seed)
+  const summary = new Summary()
+  const tookS = (): number => (performance.now() - startedMs) / 1000
+  const progress = setInterval(() => {
+    process.stderr.write(`${summary.seeds} seeds in ${tookS().toFixed(0)} s, ${summary.broken.length} of them broken\n`)
+  }, PROGRESS_INTERVAL_MS)
+  let begun = 0
+  const nextOrder = () => {
+    const seed = seedAt(begun)
+    return seed === null ? null : { seed, isTwice: begun++ % twiceEvery === 0 }
   }
-  const tookS = (performance.now() - startedMs) / 1000
-  const count = [...faults.values()].reduce((sum, of) => sum + of, 0)
-  const drawn = ALL_FAULT_KINDS.filter((kind) => !KINDS_OFF.includes(kind) || faults.has(kind))
-  for (const kind of drawn) say(`${String(faults.get(kind) ?? 0).padStart(8)}  ${kind}`)
-  say(
-    `${seeds.length} seeds, ${(total.simulatedS / 3600).toFixed(1)} simulated hours in ${tookS.toFixed(0)} s ` +
-      `(${Math.round(total.simulatedS / tookS)} times real time); ${count} faults of ${drawn.length} kinds, ` +
-      `${total.restarts} restarts; ${total.entries} entries, ${total.records} records stored`,
-  )
-  const missing = drawn.filter((kind) => !faults.has(kind))
-  if (missing.length > 0) say(`these kinds never took effect: ${missing.join(', ')}`)
-  say(
-    `${total.again} seeds were run twice; ${unlike.length === 0 ? 'each gave the same events' : `other events: ${unlike.join(', ')}`}`,
-  )
-  say(broken.length === 0 ? 'no promise was broken' : `broken by: ${broken.map(({ seed }) => seed).join(', ')}`)
-  return broken.length + unlike.length === 0 ? 0 : EXIT_VIOLATED
-}
-
-function isCount(text: string | undefined): text is string {
-  return text !== undefined && /^\d{1,9}$/.test(text)
-}
-
-function seconds(us: number): string {
-  return `${(us / US_PER_S).toFixed(3).padStart(9)} s`
+  await runSeeds(new URL('seed-worker.ts', import.meta.url), CRAWLS_AFTER_S, nextOrder, (end) => {
+    const problem = summary.add(end)
+    if (problem !== null) say(problem)
+  })
+  clearInterval(progress)
+  for (const line of summary.lines(tookS())) say(line)
+  return summary.isClean ? 0 : EXIT_VIOLATED
 }
 
 function say(line: string): void {

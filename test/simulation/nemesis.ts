@@ -9,8 +9,12 @@ import type { World } from './world.ts'
 const HOUR_NS = 3_600_000_000_000n
 /** Within these a fault that lasts for a while lasts. */
 const WHILE_S = [1, 30] as const
-/** Commits that another database may lack when it takes over: fewer than the journal keeps entries for. */
+/** After the first of a segment's entries were confirmed, and hardly after its checkpoint was written. */
+const EARLY_US = [500, 8_000] as const
+/** Commits that another database may lack when it takes over: mostly fewer than the journal keeps entries for. */
 const LOST_COMMITS = [1, 40] as const
+/** The share of takeovers that set the database back to any earlier time, as a backup does. */
+const SHARE_RESTORED = 0.03
 const OFFSETS = [1_000n, 1_000_000n, 1_000_000_000n] as const
 /** Exactly this share of the seeds has no faults at all: what is told there was told for nothing. */
 const SHARE_CALM = 0.04
@@ -42,6 +46,7 @@ export class Nemesis {
       exchange.faults.inject({ fault: 'resume_publishing', symbol })
       exchange.faults.inject({ fault: 'reopen_book', symbol })
     }
+    disk.watch = null
     network.faults.dials = []
     network.faults.lostReplies = 0
     network.faults.slowUntilUs = 0
@@ -146,6 +151,7 @@ export class Nemesis {
       case 'stop_publishing':
       case 'empty_book': {
         const symbol = dice.pick(exchange.symbols) ?? ''
+        if (kind === 'stop_publishing') world.mutes.push({ symbol, fromUs: time.nowUs, toUs: untilUs })
         exchange.faults.inject({ fault: kind, symbol })
         const undo = kind === 'empty_book' ? 'reopen_book' : 'resume_publishing'
         time.after(forUs, null, () => void exchange.faults.inject({ fault: undo, symbol }))
@@ -226,7 +232,7 @@ export class Nemesis {
         database.faults.positionAway += dice.between(1, 3)
         return this.#tell(kind, '', false)
       case 'failover':
-        return this.#tell(kind, `${database.failOver(dice.between(...LOST_COMMITS))} commits`)
+        return this.#tell(kind, `${database.failOver(this.#lostCommits())} commits`)
       case 'kill':
         this.#tell(kind)
         return world.killProcess()
@@ -240,6 +246,17 @@ export class Nemesis {
         this.#tell(kind)
         world.killProcess()
         return disk.losePower(kind === 'torn_write')
+      case 'power_loss_at_segment': {
+        const created = (): void =>
+          void time.after(dice.between(...EARLY_US), null, () => {
+            if (this.#isOver) return
+            this.#tell(kind)
+            world.killProcess()
+            disk.losePower(false)
+          })
+        disk.watch = { ending: '.segment', created }
+        return
+      }
       case 'tail_lost': {
         const segment = disk.paths().findLast((path) => path.endsWith('.segment'))
         world.killProcess()
@@ -263,6 +280,11 @@ export class Nemesis {
         world.wallOffsetNs += BigInt(dice.between(-500, 500)) * 1_000_000n
         return this.#tell(kind)
     }
+  }
+
+  #lostCommits(): number {
+    const all = this.#world.database.commits.length
+    return this.#dice.chance(SHARE_RESTORED) ? this.#dice.between(0, all) : this.#dice.between(...LOST_COMMITS)
   }
 
   #onCable(kind: FaultKind, act: (cable: Cable) => void): void {

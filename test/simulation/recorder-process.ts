@@ -1,19 +1,22 @@
+import { deserialize, serialize } from 'node:v8'
 import { type Entry, Journal } from '@booktape/journal'
+import { invariant } from '@booktape/market'
 import {
   Corridor,
   DamageFoundError,
   Fleet,
   fastForward,
-  fetchTrades,
+  isRestOrder,
   LostEntriesError,
   loadCheckpoint,
+  obeyRest,
   Scribe,
 } from '@booktape/recorder'
 import type { Clock } from '@booktape/runtime'
-import { type CorridorEvent, type CorridorState, type RunSettings, TICK_MS } from '@booktape/session'
+import { type CorridorState, type RestReply, type RunSettings, TICK_MS } from '@booktape/session'
 import { type Budget, DIAL_BURST, TokenBucket } from '@booktape/transport'
 import type { Dice } from './dice.ts'
-import type { SimulatedDatabase } from './simulated-database.ts'
+import type { RecordList, SimulatedDatabase } from './simulated-database.ts'
 import type { SimulatedDisk } from './simulated-disk.ts'
 import type { SimulatedNetwork } from './simulated-network.ts'
 import { type Gate, US_PER_MS, US_PER_S, type VirtualTime } from './virtual-time.ts'
@@ -45,8 +48,11 @@ export type ProcessEvents = Readonly<{
 }>
 
 const DIRECTORY = '/journal'
-const HOUSEKEEPING_INTERVAL_US = 20 * US_PER_S // the recorder's own is ten minutes: as many as in a day of it
+/** The recorder's own is ten minutes, for a journal of gigabytes: here the journal is small, and full before that. */
+const HOUSEKEEPING_INTERVAL_US = 5 * US_PER_S
 const DIALS_PER_MINUTE = 60
+/** Each of several damages may be found at a beginning of its own; more than a handful are one that is found for ever. */
+const MAX_BEGINNINGS = 8
 /** As in services/recorder: how long a stop waits for the database. */
 const DRAIN_DEADLINE_MS = 18_000
 
@@ -57,7 +63,7 @@ const DRAIN_DEADLINE_MS = 18_000
 export class RecorderProcess {
   readonly gate: Gate = { isDead: false, stalledUntilUs: 0 }
   journal: Journal | null = null
-  scribe: Scribe | null = null
+  scribe: Scribe<RecordList> | null = null
   readonly #machine: Machine
   readonly #settings: ProcessSettings
   readonly #dice: Dice
@@ -121,7 +127,8 @@ export class RecorderProcess {
 
   async #record(): Promise<void> {
     let isSuccessor = false
-    for (;;) {
+    for (let beginnings = 1; ; beginnings++) {
+      invariant(beginnings <= MAX_BEGINNINGS, 'a recorder that begins anew mends what made it')
       try {
         return await this.#recordOnJournal(isSuccessor)
       } catch (error) {
@@ -169,7 +176,7 @@ export class RecorderProcess {
     const asking = AbortSignal.any([this.#stopping.signal, ending.signal])
     const rest = network.restFor(this.gate)
     const now = () => ({ wallNs: clock.wallNs(), monoNs: clock.monoNs() })
-    const noteNow = (event: Omit<Extract<CorridorEvent, { kind: 'trades_page' }>, 'at'>): void => {
+    const noteNow = (event: RestReply): void => {
       time.activity++
       corridor.note({ ...event, at: now() })
     }
@@ -193,14 +200,8 @@ export class RecorderProcess {
       observer: { observe: () => undefined, journalSynced: () => undefined },
       obey: (orders) => {
         for (const order of orders) {
-          if (order.kind !== 'fetch_trades') fleet.obey([order])
-          else
-            void fetchTrades(
-              order,
-              rest,
-              (page) => this.#guard(() => noteNow({ kind: 'trades_page', ...page })),
-              asking,
-            )
+          if (isRestOrder(order)) void obeyRest(order, rest, (reply) => this.#guard(() => noteNow(reply)), asking)
+          else fleet.obey([order])
         }
       },
       onCheckpointFailure: () => undefined,
@@ -264,6 +265,9 @@ export class RecorderProcess {
         this.#events.accepted(journal.journalId, entries)
         this.#guard(() => listener(entries))
       })
+    // The same state has several serializations, by how the engine happens to hold its numbers: here each has the same length.
+    const write = journal.writeCheckpoint.bind(journal)
+    journal.writeCheckpoint = (position, bytes) => write(position, serialize(deserialize(bytes)))
   }
 
   /** The dial budget of packages/transport on virtual time: its own waits on a timer of Node. */
@@ -282,7 +286,7 @@ export class RecorderProcess {
   }
 }
 
-async function drain(scribe: Scribe, clock: Clock): Promise<void> {
+async function drain(scribe: Scribe<RecordList>, clock: Clock): Promise<void> {
   scribe.drain()
   const deadlineNs = clock.monoNs() + BigInt(DRAIN_DEADLINE_MS) * 1_000_000n
   while (scribe.backlog > 0 && scribe.isReachable && clock.monoNs() < deadlineNs) await clock.sleep(20)

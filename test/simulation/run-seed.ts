@@ -1,4 +1,5 @@
 import { BookOracle } from './book-oracle.ts'
+import { checkDeadLines } from './dead-lines.ts'
 import type { FaultKind } from './fault-kinds.ts'
 import { checkJustified, checkLive, checkLiveness, longestWaitUs } from './live-checks.ts'
 import { Nemesis } from './nemesis.ts'
@@ -16,6 +17,7 @@ export type Outcome = Readonly<{
   faults: ReadonlyMap<FaultKind, number>
   simulatedS: number
   restarts: number
+  rotations: number
   entries: number
   records: number
 }>
@@ -66,6 +68,7 @@ export async function runSeed(seed: number): Promise<Outcome> {
       faults: world.faults,
       simulatedS: time.nowUs / US_PER_S,
       restarts: world.restarts,
+      rotations: world.database.records().filter((it) => it.kind === 'epoch_ended' && it.reason === 'rotation').length,
       entries: world.entries,
       records: world.database.records().length,
     }
@@ -107,5 +110,6 @@ function judge(world: World): void {
     }
   }
   checkTrades(world, moments)
+  checkDeadLines(world, moments)
   checkJustified(world, moments)
 }

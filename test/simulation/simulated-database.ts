@@ -1,6 +1,6 @@
 import type { MarketRecord } from '@booktape/market'
-import type { BatchWriter } from '@booktape/recorder'
-import { type Batch, type RetryClass, StoreError, type WriteResult } from '@booktape/store'
+import type { BatchWriter, Gathered } from '@booktape/recorder'
+import { type RetryClass, StoreError, type WriteResult } from '@booktape/store'
 import type { Dice } from './dice.ts'
 import { StoredRows } from './stored-rows.ts'
 import { type Gate, US_PER_MS, type VirtualTime } from './virtual-time.ts'
@@ -17,6 +17,21 @@ export type DatabaseFaults = {
 const USUAL_US = [500, 6_000] as const
 const SLOW_US = [300 * US_PER_MS, 8_000 * US_PER_MS] as const
 
+/** The records of a batch as they are. */
+export class RecordList extends Array<MarketRecord> {
+  add(record: MarketRecord): void {
+    this.push(record)
+  }
+
+  get bytes(): number {
+    return this.length * RECORD_BYTES
+  }
+}
+
+/** So that a batch is full, and memory, while a world is small. */
+const RECORD_BYTES = 5_000
+
+type Batch = Gathered<RecordList>
 type Commit = Readonly<{ journalId: string; batch: Batch }>
 
 /** Postgres as the recorder knows it: batches with their position, each whole or not at all, and all its ways to fail. */
@@ -53,7 +68,7 @@ export class SimulatedDatabase {
   }
 
   /** The database as one process reaches it. What was sent arrives even when the process dies; the answer does not. */
-  writerFor(gate: Gate, journalId: string): BatchWriter {
+  writerFor(gate: Gate, journalId: string): BatchWriter<RecordList> {
     return {
       readPosition: () =>
         this.#answer(gate, () => {
@@ -66,6 +81,7 @@ export class SimulatedDatabase {
           }
           return this.position(journalId)
         }),
+      gather: () => new RecordList(),
       write: (batch) => this.#answer(gate, () => this.#write(journalId, batch)),
     }
   }
@@ -105,7 +121,7 @@ export class SimulatedDatabase {
       this.onFault('lost_after_commit')
       return retry('connection_lost')
     }
-    return { outcome: 'committed', rows: NO_COUNTS, conflicts: [] }
+    return { outcome: 'committed', rows: NO_COUNTS, conflicts: [], poison: [] }
   }
 
   #isDown(): boolean {

@@ -31,6 +31,8 @@ const SECTOR_BYTES = 512
  */
 export class SimulatedDisk {
   readonly faults: DiskFaults = { shortWrites: 0, failingWrites: 0, failingSyncs: 0, isFull: false, slowSyncUntilUs: 0 }
+  /** Told once when the next file of this ending is created. */
+  watch: Readonly<{ ending: string; created: () => void }> | null = null
   /** Told of each fault that took effect. */
   onFault: (kind: string) => void = () => undefined
   readonly #time: VirtualTime
@@ -150,6 +152,11 @@ export class SimulatedDisk {
         unsynced: [],
         modifiedUs: this.#time.nowUs,
       })
+      const { watch } = this
+      if (watch !== null && path.endsWith(watch.ending)) {
+        this.watch = null
+        watch.created()
+      }
     }
     const inode = this.#inode(path)
     const run = <T>(act: () => T, delayUs = 0): Promise<T> => this.#run(gate, delayUs, act)

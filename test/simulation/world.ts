@@ -27,9 +27,13 @@ const RETENTION_MS = 120_000
 const LIMIT_BYTES = 64 * 1024 * 1024
 /** A journal so small that a database that is away for long fills it. */
 const SMALL_LIMIT_BYTES = [100_000, 500_000] as const
-/** A journal of fewer segments could release none, and would stay full for ever. */
+/** A journal of fewer segments, each with its checkpoint, could release none, and would stay full for ever. */
 const LEAST_SEGMENTS = 5
+const CHECKPOINT_BYTES = 20 * 1024
 const SHARE_SMALL = 0.2
+/** Connections live for a minute or two in these worlds: some are replaced before, as after a day in the real one. */
+const ROTATE_AFTER_MS = [15_000, 300_000] as const
+const SHARE_ROTATING = 0.5
 /** A commit that was under way when its process was killed is done within this. */
 const LAST_COMMIT_US = 30 * US_PER_S
 const RESTART_US = [50 * US_PER_MS, 3 * US_PER_S] as const
@@ -54,6 +58,8 @@ export class World {
   /** Journals that a fault of the disk took confirmed entries from, or the checkpoint they began with. */
   readonly robbed = new Set<string>()
   readonly cables = new Map<string, Cable>() // by the recorder's session id
+  /** When the venue sent nothing of a symbol, on connections that were well. */
+  readonly mutes: { readonly symbol: string; readonly fromUs: number; toUs: number }[] = []
   process: RecorderProcess | null = null
   wallOffsetNs = 0n
   /** Until then frames, syncs or the process may stand still. */
@@ -89,10 +95,13 @@ export class World {
         v1Url: 'ws://127.0.0.1:1',
         wsUrl: 'ws://127.0.0.1:2',
         snapshotIntervalMs: 10_000,
+        rotateAfterMs: this.dice.chance(SHARE_ROTATING) ? Math.round(this.dice.logBetween(...ROTATE_AFTER_MS)) : null,
       },
       maxSegmentBytes,
       retentionMs: RETENTION_MS,
-      limitBytes: isSmall ? LEAST_SEGMENTS * maxSegmentBytes + this.dice.between(...SMALL_LIMIT_BYTES) : LIMIT_BYTES,
+      limitBytes: isSmall
+        ? LEAST_SEGMENTS * (maxSegmentBytes + CHECKPOINT_BYTES) + this.dice.between(...SMALL_LIMIT_BYTES)
+        : LIMIT_BYTES,
     }
     for (const part of [this.network, this.disk, this.database]) {
       part.onFault = (kind) => this.count(kind as FaultKind)
