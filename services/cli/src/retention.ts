@@ -1,4 +1,4 @@
-import { ConfigError, readSettings } from '@booktape/runtime'
+import { ConfigError, readSettings, systemClock } from '@booktape/runtime'
 import { type DayPartition, dropPartition, oldPartitions, openDatabase } from '@booktape/store'
 import { databaseUrlFromEnvironment } from './migrate.ts'
 import { table } from './table.ts'
@@ -11,7 +11,8 @@ const KIBIBYTE = 1_024n
 /** `booktape retention`: drops whole days of books and quotes that are older than is kept. */
 export async function retention(options: RetentionOptions): Promise<void> {
   const { days, isArchived } = readPolicy(options.keep)
-  const firstKeptDay = new Date(Date.now() - days * DAY_MS).toISOString().slice(0, 10)
+  const nowMs = Number(systemClock().wallNs() / 1_000_000n)
+  const firstKeptDay = new Date(nowMs - days * DAY_MS).toISOString().slice(0, 10)
   const database = openDatabase(databaseUrlFromEnvironment(), { applicationName: 'booktape retention', max: 1 })
   try {
     const found = await oldPartitions(database, firstKeptDay, isArchived)
