@@ -1,5 +1,5 @@
 import { type OrderBook, quantityAt } from '@booktape/book'
-import { Exact, type LevelChange } from '@booktape/market'
+import { type DecimalText, Exact, type LevelChange, ZERO } from '@booktape/market'
 
 /**
  * v1 tells the change of a quantity beside the new quantity; the two must agree with the book. Only counted: the new
@@ -15,8 +15,14 @@ export function countDeltaMismatches(
   for (const { side, price, quantity, delta } of changes) {
     if (delta === null || seen.has(price)) continue
     seen.add(price)
-    const before = quantityAt(book, side, price) ?? '0'
-    if (!new Exact(before).plus(delta).eq(quantity)) mismatches++
+    if (!agrees(quantityAt(book, side, price) ?? ZERO, delta, quantity)) mismatches++
   }
   return mismatches
+}
+
+/** Most levels are new or taken away whole, and canonical texts are equal where their values are: no arithmetic is needed there. */
+function agrees(before: DecimalText, delta: string, after: DecimalText): boolean {
+  if (before === ZERO) return delta === after
+  if (after === ZERO) return delta === `-${before}`
+  return new Exact(before).plus(delta).eq(after)
 }
