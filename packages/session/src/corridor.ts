@@ -9,6 +9,7 @@ import { emptyStep, type Step } from './step.ts'
 import { newSubscription } from './subscription.ts'
 import { loseBook, loseTrades, newTrack, type Track } from './track.ts'
 import {
+  hurryRepair,
   interruptRepair,
   newTradeRepair,
   repairIntervalMs,
@@ -43,7 +44,7 @@ export type CorridorState = {
 export const FROM_FIRST_ENTRY = 0n
 
 /** Bump when the state changes its shape: a checkpoint of another version is not read. */
-export const STATE_VERSION = 14
+export const STATE_VERSION = 15
 
 /** Few enough that one lost connection hurts few symbols; twenty streams on one connection were seen to work. */
 export const SYMBOLS_PER_WS_CONNECTION = 20
@@ -126,6 +127,10 @@ export function advance(state: CorridorState, event: CorridorEvent): Step {
       break
   }
   for (const order of step.orders) if (order.kind === 'hang_up') state.sessionOf.delete(order.connection)
+  for (const seen of step.observations) {
+    const repair = seen.kind === 'resync' && seen.feed === 'ws' ? state.repairs.get(seen.symbol) : undefined
+    if (repair !== undefined) hurryRepair(repair, event.at)
+  }
   limitQuarantine(state, event.at, step)
   return step
 }

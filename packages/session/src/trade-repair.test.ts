@@ -5,7 +5,14 @@ import fc from 'fast-check'
 import type { Instant } from './event.ts'
 import { emptyStep } from './step.ts'
 import { newTrack, type Track } from './track.ts'
-import { newTradeRepair, PAGE_DEADLINE_MS, repairWhenDue, type TradeRepair, takePage } from './trade-repair.ts'
+import {
+  hurryRepair,
+  newTradeRepair,
+  PAGE_DEADLINE_MS,
+  repairWhenDue,
+  type TradeRepair,
+  takePage,
+} from './trade-repair.ts'
 
 const MINUTE_MS = 60_000
 const START_MS = 1_790_000_000_000
@@ -98,6 +105,21 @@ test('a page that never comes is asked for again, and an hour of refusals makes 
   assert.deepEqual(deaf.stored(), [5])
 })
 
+test('where a message was lost, trades are read at once, but not oftener than every ten seconds', () => {
+  const world = newWorld()
+  world.passMinutes(1)
+  world.make(1)
+  world.hurry()
+  world.passMinutes(0.2)
+  assert.deepEqual(world.stored(), [1])
+  const before = world.reads()
+  for (let i = 0; i < 12; i++) {
+    world.hurry()
+    world.passMinutes(0.01)
+  }
+  assert.ok(world.reads() - before <= 1, `${world.reads() - before} reads`)
+})
+
 test('whatever is made, seen and lost: after a read everything made since the beginning is stored', () => {
   const happening = fc.oneof(
     fc.record({ kind: fc.constant('made' as const), count: fc.integer({ min: 1, max: 900 }), seen: fc.boolean() }),
@@ -142,11 +164,16 @@ function newWorld() {
   const repair: TradeRepair = newTradeRepair()
   const records: MarketRecord[] = []
   let venue: Made[] = []
+  let pages = 0
   let ms = 0
   const at = (): Instant => ({ wallNs: BigInt(START_MS + ms) * 1_000_000n, monoNs: BigInt(ms) * 1_000_000n })
   const world = {
     isReachable: true,
     isDeaf: false,
+    reads: () => pages,
+    hurry(): void {
+      hurryRepair(repair, at())
+    },
     make(...ids: number[]): void {
       for (const tradeId of ids) venue.push({ tradeId, timeMs: START_MS + ms++ })
     },
@@ -166,13 +193,14 @@ function newWorld() {
       track.unfilled.push({ gapId, fromId, startedNs, cause: 'disconnect' })
     },
     passMinutes(minutes: number): void {
-      for (const endMs = ms + minutes * MINUTE_MS; ms < endMs; ms += 10_000) {
+      for (const endMs = ms + minutes * MINUTE_MS; ms < endMs; ms += Math.min(10_000, minutes * MINUTE_MS)) {
         for (let page = 0; page < 100; page++) {
           const step = emptyStep()
           repairWhenDue(repair, [track], at(), step)
           records.push(...step.records)
           const [order] = step.orders
           if (order?.kind !== 'fetch_trades' || world.isDeaf) break
+          pages++
           const answer = emptyStep()
           const status = world.isReachable ? 200 : 503
           takePage(

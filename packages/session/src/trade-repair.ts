@@ -14,6 +14,7 @@ export type TradeRepair = {
   beganNs: bigint | null // wall clock: what the venue made since then is ours to record
   dueNs: bigint // monotonic
   intervalMs: number
+  endedNs: bigint // monotonic, when the last read did
   askedNs: bigint | null // a page is under way
   read: TradeRead | null
   failures: number // in a row
@@ -56,6 +57,7 @@ export function newTradeRepair(): TradeRepair {
     beganNs: null,
     dueNs: 0n,
     intervalMs: REPAIR_INTERVAL_MS,
+    endedNs: 0n,
     askedNs: null,
     read: null,
     failures: 0,
@@ -83,6 +85,16 @@ export function repairWhenDue(repair: TradeRepair, tracks: readonly Track[], at:
   if (repair.read === null || at.monoNs < repair.dueNs) return
   repair.askedNs = at.monoNs
   step.orders.push({ kind: 'fetch_trades', symbol, from: repair.read.cursor })
+}
+
+/** A message of the symbol was lost: a trade may have been, too. Not oftener than so, however often that happens. */
+export const HURRIED_INTERVAL_MS = 10_000
+
+export function hurryRepair(repair: TradeRepair, at: Instant): void {
+  if (repair.read !== null) return
+  const soonestNs = repair.endedNs + msToNs(HURRIED_INTERVAL_MS)
+  const dueNs = soonestNs > at.monoNs ? soonestNs : at.monoNs
+  if (dueNs < repair.dueNs) repair.dueNs = dueNs
 }
 
 /** A page of trades, or the word that there is none. */
@@ -117,6 +129,7 @@ export function takePage(
   repair.provenBefore = repair.proven
   repair.proven = read.newest ?? repair.proven ?? NO_TRADE
   repair.provenNs = event.at.wallNs
+  repair.endedNs = event.at.monoNs
   repair.dueNs = event.at.monoNs + msToNs(repair.intervalMs)
 }
 
