@@ -269,7 +269,8 @@ function isBelievable(subscription: Subscription, update: BookUpdate, step: Step
   if (update.firstUpdateId === update.lastUpdateId) {
     // A delta of one event has equal ids, too; where the snapshot went missing it comes first, and it is far too small for a book.
     if (!isSuspiciouslySmall(subscription.track, update) || subscription.doubts >= DOUBTS_BEFORE_BELIEF) return true
-    return doubt(subscription, update)
+    subscription.doubts++ // a book that has shrunk and stands still comes again as it is, and is believed in the end
+    return false
   }
   noteAnomaly(subscription.track, 'unmarked_snapshot', 1, step)
   const isBook = looksLikeSnapshot(update) && !isSuspiciouslySmall(subscription.track, update)
