@@ -22,7 +22,6 @@ for (const [first, changes, isLive] of [
     [level('bid', '99', '1'), level('bid', '98', '1'), level('ask', '101', '2'), level('ask', '102', '1')],
     true,
   ],
-  ['one level of each side', [level('bid', '99', '1'), level('ask', '101', '2')], false],
   [
     'one bid, and asks that are removed',
     [level('bid', '99', '1'), level('ask', '101', '0'), level('ask', '102', '0')],
@@ -53,6 +52,17 @@ for (const [first, changes, isLive] of [
   })
 }
 
+test('the first book that is ever known may be small', () => {
+  const track = newTrack('btcusd', 'ws')
+  const subscription = newSubscription(track)
+  const ask = (make: (id: number) => string): void => void make(1)
+  onOpened(subscription, AT, ask)
+  const changes = [level('bid', '99', '1')]
+  const update: BookUpdate = { firstUpdateId: 12n, lastUpdateId: 12n, eventTimeNs: null, changes }
+  onDepth(subscription, update, { at: AT, sessionId: 'session', messageSeq: 1 }, RUN, ask, emptyStep())
+  assert.notEqual(track.epoch, null)
+})
+
 for (const [what, firstUpdateId, changes, tries] of [
   ['one delta that is echoed at each new subscription is one doubt, and never believed for coming again', 11n, 2, null],
   ['a small book that stands still is believed in the end', 12n, 2, DOUBTS_BEFORE_BELIEF],
@@ -60,6 +70,7 @@ for (const [what, firstUpdateId, changes, tries] of [
 ] as const) {
   test(what, () => {
     const track = newTrack('btcusd', 'ws')
+    track.levelsBefore = 22
     const subscription = newSubscription(track)
     const ask = (make: (id: number) => string): void => void make(1)
     const all = [level('bid', '99', '1'), level('ask', '101', '1')]

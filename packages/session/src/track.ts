@@ -94,14 +94,13 @@ export function newTrack(symbol: string, feed: Feed): Track {
 /** Where a message stands: its session and our count in it. */
 export type MessagePlace = Readonly<{ at: Instant; sessionId: string; messageSeq: number }>
 
-/** A believable snapshot has at least this share of the levels that the book had before; or these, where none was ever known. */
+/** A believable snapshot has at least this share of the levels that the book had before. */
 const LEAST_SHARE = 0.25
-const LEAST_LEVELS = 4
 
 export function isSuspiciouslySmall(track: Track, snapshot: BookUpdate): boolean {
   const known =
     track.epoch === null ? track.levelsBefore : levelCount(track.book, 'bid') + levelCount(track.book, 'ask')
-  return snapshot.changes.length < (known === null ? LEAST_LEVELS : known * LEAST_SHARE)
+  return known !== null && snapshot.changes.length < known * LEAST_SHARE
 }
 
 /** A snapshot replaces the book, begins an epoch and ends the gap before it. */
