@@ -124,14 +124,12 @@ test('more changes than a chunk holds become several chunks, and a message that 
   const writer = await registeredWriter(database)
   const many = Array.from({ length: 4_500 }, (_, i) => bookMessage(i + 1, { receivedTimeNs: AT + BigInt(i) }))
   await writer.write(batchOf(many))
-  assert.deepEqual(await settleAll(database), {
-    messages: 4_500n,
-    changes: 4_500n,
-    chunks: 3n,
-    omittedChunks: 0,
-    thinnedBooks: 0,
-    droppedPartitions: 1,
-  })
+  const { droppedPartitions, ...first } = await settleAll(database)
+  assert.deepEqual(first, { messages: 4_500n, changes: 4_500n, chunks: 3n, omittedChunks: 0, thinnedBooks: 0 })
+  // Other tests' transactions on this server may be older: the day goes when they have ended.
+  let dropped = droppedPartitions
+  while (dropped === 0) dropped += (await settleAll(database)).droppedPartitions
+  assert.equal(dropped, 1)
   assert.deepEqual(await settleAll(database), {
     messages: 0n,
     changes: 0n,
@@ -172,7 +170,8 @@ test('a reader that began before sees every message once, during and after, and 
     )
     await reader.query('commit')
     assert.deepEqual(await rowsOf(database), expected)
-    assert.equal((await settleAll(database)).droppedPartitions, 1)
+    // Other tests' transactions on this server may be older, too: it goes when they have ended.
+    while ((await settleAll(database)).droppedPartitions === 0) assert.deepEqual(await rowsOf(database), expected)
     assert.deepEqual(await rowsOf(database), expected)
   } finally {
     await reader.end()
