@@ -25,8 +25,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'the book is not cleared when it is lost',
     foundBy: 1,
     file: TRACK,
-    right: '    track.epoch = null\n    track.book = emptyBook()\n',
-    wrong: '    track.epoch = null\n',
+    right: '    track.book = emptyBook()\n    step.observations.push',
+    wrong: '    step.observations.push',
   },
   {
     name: 'a snapshot is merged into the book before it',
@@ -165,8 +165,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'a delta is taken for the snapshot',
     foundBy: 1,
     file: SUBSCRIPTION,
-    right: '  if (update.firstUpdateId === update.lastUpdateId) return true\n',
-    wrong: '  if (update.firstUpdateId <= update.lastUpdateId) return true\n',
+    right: '  if (update.firstUpdateId === update.lastUpdateId) {\n',
+    wrong: '  if (update.firstUpdateId <= update.lastUpdateId) {\n',
   },
   {
     name: 'frames of the old subscription are taken for the new one',
