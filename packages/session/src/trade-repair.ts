@@ -33,7 +33,8 @@ export type TradeRead = {
 
 /** A silent loss of trades is found within this, or sooner where few symbols are recorded. */
 export const REPAIR_INTERVAL_MS = 600_000
-export const SHORTEST_REPAIR_INTERVAL_MS = 60_000
+/** And the page itself takes a moment: within a minute in all. */
+export const SHORTEST_REPAIR_INTERVAL_MS = 50_000
 /** So that all symbols together take a third of what may be asked of REST (docs/gemini.md, claim 25). */
 export const REPAIR_MS_PER_SYMBOL = 3_000
 /** A page that did not come for this long will not: the reader of REST gives up before. */
