@@ -52,6 +52,40 @@ for (const [first, changes, isLive] of [
   })
 }
 
+test('a message that was doubted is not believed for coming once more, after doubts of others', () => {
+  const subscription = newSubscription(newTrack('btcusd', 'ws'))
+  const ask = (make: (id: number) => string): void => void make(1)
+  const changes = [level('bid', '99', '1'), level('bid', '98', '1'), level('ask', '101', '2')]
+  for (const [lastUpdateId, isLive] of [
+    [12n, false],
+    [13n, false],
+    [13n, false],
+    [13n, false],
+    [14n, true],
+  ] as const) {
+    onOpened(subscription, AT, ask)
+    const update: BookUpdate = { firstUpdateId: 10n, lastUpdateId, eventTimeNs: null, changes }
+    onDepth(subscription, update, { at: AT, sessionId: 'session', messageSeq: 1 }, RUN, ask, emptyStep())
+    assert.equal(subscription.phase.phase === 'live', isLive, `at ${lastUpdateId}`)
+  }
+})
+
+for (const [what, changes] of [
+  ['that removes a level', [level('bid', '99', '1'), level('bid', '98', '0'), level('ask', '101', '2')]],
+  ['whose levels are not sorted', [level('bid', '98', '1'), level('bid', '99', '1'), level('ask', '101', '2')]],
+] as const) {
+  test(`a message ${what} is no snapshot, not even the first one, and not for coming again`, () => {
+    const subscription = newSubscription(newTrack('btcusd', 'ws'))
+    const ask = (make: (id: number) => string): void => void make(1)
+    for (let i = 0; i < 10; i++) {
+      onOpened(subscription, AT, ask)
+      const update: BookUpdate = { firstUpdateId: 12n, lastUpdateId: 12n, eventTimeNs: null, changes }
+      onDepth(subscription, update, { at: AT, sessionId: 'session', messageSeq: 1 }, RUN, ask, emptyStep())
+      assert.equal(subscription.phase.phase, 'unsubscribing')
+    }
+  })
+}
+
 test('the first book that is ever known may be small', () => {
   const track = newTrack('btcusd', 'ws')
   const subscription = newSubscription(track)

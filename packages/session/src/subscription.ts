@@ -6,7 +6,14 @@ import {
   tradeStream,
   unsubscribeRequest,
 } from '@booktape/gemini'
-import { type BookUpdate, compareDecimals, type GapCause, isZero } from '@booktape/market'
+import {
+  type BookUpdate,
+  compareDecimals,
+  type DecimalText,
+  type GapCause,
+  isZero,
+  type LevelChange,
+} from '@booktape/market'
 import { askWhenDue, compareWhenEqual } from './audit.ts'
 import { backoffMs, msToNs, PARK_BACKOFF, RESYNC_BACKOFF, STABLE_MS } from './backoff.ts'
 import { continuity } from './continuity.ts'
@@ -42,7 +49,7 @@ export type Subscription = {
   attempt: number // resyncs in a row
   liveSinceNs: bigint | null // monotonic
   doubts: number // first depth messages in a row that were no believable snapshot
-  doubtedId: bigint | null // where the last of them ended
+  doubtedId: bigint | null // where the last of them that had a range ended
   staleInARow: number // updates that told nothing new
   tradesListed: boolean // the venue confirmed that it sends us this symbol's trades
 }
@@ -61,8 +68,8 @@ export type Ask = (make: (id: number) => string) => void
 /** No snapshot, or no reply, for this long: ask again. */
 export const REPLY_DEADLINE_MS = 10_000
 /**
- * A snapshot has equal first and last ids on the wire, though the documents allow a range. A first message with a range is
- * believed only after this many in a row, and only if it has a snapshot's looks.
+ * A snapshot has equal first and last ids on the wire, though the documents allow a range. A first message with a range, or one
+ * far smaller than the book before, is believed only after this many others, and only if it has a snapshot's looks.
  */
 export const DOUBTS_BEFORE_BELIEF = 2
 /**
@@ -265,38 +272,50 @@ function onDelta(
   }
 }
 
+/**
+ * Whether the first depth message of a subscription is its snapshot. On the wire each one had equal ids, but a delta of one event
+ * has them, too, and comes first where the snapshot went missing: then it is far too small, or has not a snapshot's looks.
+ */
 function isBelievable(subscription: Subscription, update: BookUpdate, step: Step): boolean {
+  const { track } = subscription
+  const isBookLike = looksLikeSnapshot(update)
+  const isSmall = isSuspiciouslySmall(track, update)
   if (update.firstUpdateId === update.lastUpdateId) {
-    // A delta of one event has equal ids, too; where the snapshot went missing it comes first, and it is far too small for a book.
-    if (!isSuspiciouslySmall(subscription.track, update) || subscription.doubts >= DOUBTS_BEFORE_BELIEF) return true
-    subscription.doubts++ // a book that has shrunk and stands still comes again as it is, and is believed in the end
+    if (isBookLike && !isSmall) return true
+    // A book that has shrunk and stands still comes again as it is, and is believed in the end.
+    if (isBookLike && subscription.doubts >= DOUBTS_BEFORE_BELIEF) return true
+    subscription.doubts++
     return false
   }
-  noteAnomaly(subscription.track, 'unmarked_snapshot', 1, step)
-  const isBook = looksLikeSnapshot(update) && !isSuspiciouslySmall(subscription.track, update)
-  return (subscription.doubts >= DOUBTS_BEFORE_BELIEF && isBook) || doubt(subscription, update)
-}
-
-/** The same delta echoed at each new subscription is one reason to doubt, however often it comes. */
-function doubt(subscription: Subscription, { lastUpdateId }: BookUpdate): false {
-  if (subscription.doubtedId !== lastUpdateId) subscription.doubts++
-  subscription.doubtedId = lastUpdateId
+  noteAnomaly(track, 'unmarked_snapshot', 1, step)
+  // One delta may be echoed at each new subscription: however often it comes, it is one reason to doubt, and none to believe.
+  if (subscription.doubtedId === update.lastUpdateId) return false
+  if (subscription.doubts >= DOUBTS_BEFORE_BELIEF && isBookLike && !isSmall && isWholeBook(update)) return true
+  subscription.doubts++
+  subscription.doubtedId = update.lastUpdateId
   return false
 }
 
-/** Both sides, each sorted from the best, not crossed, and nothing removed: a delta hardly ever is all of these. */
-function looksLikeSnapshot(update: BookUpdate): boolean {
-  if (update.changes.some((change) => isZero(change.quantity))) return false
-  const bids = update.changes.filter((change) => change.side === 'bid').map((change) => change.price)
-  const asks = update.changes.filter((change) => change.side === 'ask').map((change) => change.price)
-  const [bestBid] = bids
-  const [bestAsk] = asks
-  if (bestBid === undefined || bestAsk === undefined || compareDecimals(bestBid, bestAsk) >= 0) return false
+/** Nothing removed, and each side sorted from the best, as deltas hardly ever are (docs/gemini.md, claim 3). */
+function looksLikeSnapshot({ changes }: BookUpdate): boolean {
+  if (changes.some(({ quantity }) => isZero(quantity))) return false
+  const [bids, asks] = sidesOf(changes)
   return (
     bids.every((price, i) => i === 0 || compareDecimals(price, bids[i - 1] ?? price) < 0) &&
     asks.every((price, i) => i === 0 || compareDecimals(price, asks[i - 1] ?? price) > 0)
   )
 }
+
+/** Both sides, not crossed: the least that is asked of a book that is told in an unusual way. */
+function isWholeBook({ changes }: BookUpdate): boolean {
+  const [[bestBid], [bestAsk]] = sidesOf(changes)
+  return bestBid !== undefined && bestAsk !== undefined && compareDecimals(bestBid, bestAsk) < 0
+}
+
+const sidesOf = (changes: readonly LevelChange[]): readonly [bids: DecimalText[], asks: DecimalText[]] => [
+  changes.filter(({ side }) => side === 'bid').map(({ price }) => price),
+  changes.filter(({ side }) => side === 'ask').map(({ price }) => price),
+]
 
 // All three streams of one symbol and of no other in one request: a bad name refuses the whole request (docs/gemini.md, claim 5).
 function subscribe(subscription: Subscription, at: Instant, ask: Ask): void {
