@@ -10,6 +10,12 @@ export type SeedEnd = Readonly<{ seed: number } & ({ report: SeedReport } | { fa
 export const CRAWLS_AFTER_S = 240
 
 /**
+ * A recorder that is killed never hears that its waiting is over, and Node keeps what listens to a composed signal: some megabytes
+ * a seed. After this many the process is replaced.
+ */
+const SEEDS_A_PROCESS = 40
+
+/**
  * Runs seeds in as many processes as there are processors, until `nextOrder` has no more, and tells each end as soon as it is
  * there. A process that dies, or takes longer than `limitS` for a run, is replaced by another.
  */
@@ -21,11 +27,15 @@ export async function runSeeds(
 ): Promise<void> {
   const work = async (): Promise<void> => {
     let worker: ChildProcess | null = null
+    let seedsRun = 0
     for (let order = nextOrder(); order !== null; order = nextOrder()) {
-      worker ??= fork(fileURLToPath(script), { serialization: 'advanced' })
+      if (worker === null) {
+        worker = fork(fileURLToPath(script), { serialization: 'advanced' })
+        seedsRun = 0
+      }
       const end = await runInWorker(worker, order, limitS)
       onEnd(end)
-      if ('report' in end) continue
+      if ('report' in end && ++seedsRun < SEEDS_A_PROCESS) continue
       worker.kill('SIGKILL')
       worker = null
     }
