@@ -1,4 +1,5 @@
--- Where rows live. People query schema `market` (0002, 0003); schema `booktape` is storage and may change shape.
+-- Where rows live. People query schema `market`, whose views and functions the files after this one make; schema `booktape` is storage
+-- and may change shape.
 --
 -- Natural keys everywhere, made from the journal, so that writing the same entry twice changes nothing.
 -- Big tables are partitioned by day of receive time, by our clock and not the venue's, so that a wrong exchange time
@@ -51,6 +52,8 @@ create table booktape.epochs (
 create index on booktape.epochs (symbol, feed, started_at);
 create index on booktape.epochs (journal_id) where ended_at is null;
 
+-- What is missing. A row that the database refused (docs/adr/0005-poison-rows.md) leaves a gap of cause `unstorable`; one of a book
+-- names the message that is missing, so that no function gives a book that lacks it.
 create table booktape.gaps (
   gap_id uuid primary key,
   journal_id uuid not null,
@@ -63,9 +66,14 @@ create table booktape.gaps (
   started_at timestamptz not null,
   ended_at timestamptz,
   cause text not null,
-  state text not null default 'open' check (state in ('open', 'closed', 'filled', 'unfillable'))
+  state text not null default 'open' check (state in ('open', 'closed', 'filled', 'unfillable')),
+  epoch_id uuid, -- of the missing message, or the missing epoch itself; null in every other gap
+  message_seq bigint -- the missing message; null for a missing epoch
 );
 create index on booktape.gaps (symbol, feed, started_at);
+-- Both are empty as long as nothing is refused: what is asked for each book and each whole book stored costs next to nothing.
+create index on booktape.gaps (epoch_id, message_seq) where epoch_id is not null;
+create index on booktape.gaps (symbol, feed, line) where epoch_id is not null and ended_at is null;
 
 -- One row a delta, its changes in arrays: an array costs a header once, a row costs one for each change.
 -- marks: one letter a change, its side and reason. Lower case is a bid, upper case an ask:
@@ -88,6 +96,47 @@ create table booktape.book_messages (
   check (length(marks) = cardinality(prices) and cardinality(prices) = cardinality(quantities))
 ) partition by range (received_time);
 create index on booktape.book_messages (symbol, received_time);
+
+-- Settled messages (docs/adr/0007-settled-chunks.md). A message is written as a row of book_messages, and some time later moved
+-- into a chunk: one row for a run of messages of one epoch, a column of numbers for each of their fields.
+--
+-- Of `…_steps` the first is the value itself, each further one the difference to the one before; sums along the array give
+-- the values back. `id_steps`: from the update id of the message before to the first of this one; `id_spans`: from the
+-- first to the last. `event_steps` are null where the venue gave no time, and then count from the last time given.
+--
+-- A price is `prices[i] * price_unit`. Prices that no bigint holds at their common scale, or that are not written in the
+-- canonical way, stand in `exact_prices` as they were, and `prices` is null; so do quantities.
+create table booktape.book_chunks (
+  received_from timestamptz not null, -- the earliest of the messages; all are of one hour
+  received_to timestamptz not null, -- the latest
+  epoch_id uuid not null,
+  first_seq bigint not null,
+  last_seq bigint not null,
+  least_update_id bigint not null, -- of the messages' last ids
+  last_update_id bigint not null, -- of the last message
+  symbol text not null,
+  feed text not null,
+  line text not null,
+  seq_steps bigint[] not null,
+  id_steps bigint[] not null,
+  id_spans bigint[] not null,
+  event_steps bigint[] not null,
+  received_steps bigint[] not null,
+  change_counts integer[] not null,
+  marks text not null, -- as in book_messages, of all messages one after another
+  price_unit numeric,
+  prices bigint[],
+  exact_prices numeric[],
+  quantity_unit numeric,
+  quantities bigint[],
+  exact_quantities numeric[],
+  primary key (epoch_id, first_seq, received_from), -- no two of an epoch overlap
+  check (received_from <= received_to and first_seq <= last_seq),
+  check ((prices is null) <> (exact_prices is null) and (quantities is null) <> (exact_quantities is null)),
+  check (length(marks) = cardinality(coalesce(prices, '{}')) + cardinality(coalesce(exact_prices, '{}'))
+    and length(marks) = cardinality(coalesce(quantities, '{}')) + cardinality(coalesce(exact_quantities, '{}')))
+) partition by range (received_from);
+create index on booktape.book_chunks (symbol, received_from);
 
 -- Whole books, best level first. The snapshot that begins an epoch is stored here only (reason `initial`).
 create table booktape.book_snapshots (
@@ -188,34 +237,71 @@ create table booktape.quarantine (
   payload bytea not null,
   primary key (session_id, message_seq)
 );
+-- Quotes that the database refused: empty as long as none was.
+create index on booktape.quarantine (symbol, received_time) where reason like 'unstorable row of quotes,%';
 
--- Makes the day partitions [first_day, first_day + days) of the three big tables; existing ones are left as they are.
+-- Days whose messages were settled, and by which transaction last: until when somebody may still see them as rows.
+create table booktape.settled_days (
+  day date primary key,
+  settled_by xid8 not null
+);
+
+-- Until where the books of a symbol have been thinned.
+create table booktape.thinned_books (
+  symbol text primary key,
+  until timestamptz not null
+);
+
+-- What two redundant lines both saw is kept once (docs/adr/0007-settled-chunks.md): of an epoch of the later line, a run of chunks
+-- whose ids another line's epoch holds too is taken away. The epoch is not known there, as where a message is missing.
+create table booktape.omitted_runs (
+  epoch_id uuid not null,
+  first_seq bigint not null, -- of the first message that was taken away
+  last_seq bigint not null,
+  first_update_id bigint not null,
+  last_update_id bigint not null,
+  from_time timestamptz not null, -- when the first of them was received
+  to_time timestamptz not null, -- of the whole book after them, from which on the epoch is known again
+  kept_epoch_id uuid not null, -- the epoch that holds the same ids
+  primary key (epoch_id, first_seq)
+);
+create index on booktape.omitted_runs (kept_epoch_id);
+
 -- The default partitions catch a day that nobody made; rows there are an alarm, not a loss.
+create table booktape.book_messages_default partition of booktape.book_messages default;
+create table booktape.book_chunks_default partition of booktape.book_chunks default;
+create table booktape.book_snapshots_default partition of booktape.book_snapshots default;
+create table booktape.quotes_default partition of booktape.quotes default;
+
+-- Makes the partition of a day, where it is not there yet; whether it was made.
+create function booktape.make_partition(parent text, day date) returns boolean
+language plpgsql as $$
+declare
+  partition text := format('%s_%s', parent, to_char(day, 'YYYYMMDD'));
+begin
+  if to_regclass('booktape.' || partition) is not null then
+    return false;
+  end if;
+  execute format(
+    'create table booktape.%I partition of booktape.%I for values from (%L) to (%L)',
+    partition, parent, (day || ' 00:00:00+00')::timestamptz, ((day + 1) || ' 00:00:00+00')::timestamptz
+  );
+  return true;
+end
+$$;
+
+-- Makes the day partitions [first_day, first_day + days) of the big tables; existing ones are left as they are. Gives how many.
 create function booktape.make_partitions(first_day date, days integer) returns integer
 language plpgsql as $$
 declare
   parent text;
-  day date;
   made integer := 0;
-  partition text;
 begin
-  foreach parent in array array['book_messages', 'book_snapshots', 'quotes'] loop
+  foreach parent in array array['book_messages', 'book_chunks', 'book_snapshots', 'quotes'] loop
     for offset_days in 0 .. days - 1 loop
-      day := first_day + offset_days;
-      partition := format('%s_%s', parent, to_char(day, 'YYYYMMDD'));
-      if to_regclass('booktape.' || partition) is null then
-        execute format(
-          'create table booktape.%I partition of booktape.%I for values from (%L) to (%L)',
-          partition, parent, (day || ' 00:00:00+00')::timestamptz, ((day + 1) || ' 00:00:00+00')::timestamptz
-        );
-        made := made + 1;
-      end if;
+      made := made + booktape.make_partition(parent, first_day + offset_days)::integer;
     end loop;
   end loop;
   return made;
 end
 $$;
-
-create table booktape.book_messages_default partition of booktape.book_messages default;
-create table booktape.book_snapshots_default partition of booktape.book_snapshots default;
-create table booktape.quotes_default partition of booktape.quotes default;

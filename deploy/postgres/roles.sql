@@ -1,9 +1,10 @@
 -- The database roles of booktape, each with the rights it needs and no other. For an administrator, who runs this file in
--- booktape's database three times over its life:
+-- booktape's database:
 --
---   1. on the empty database: makes the roles
+--   1. while it is empty: makes the roles
 --   2. after the first "booktape migrate", made as booktape_migrator: gives them their rights
---   3. after every later "booktape migrate" of a new version: the same
+--   3. after every later "booktape migrate" that applied something: rights are given to tables and functions by name, so what is new
+--      has none for the recorder until then, and a function that was replaced has lost the right to run as its owner
 --
 -- Whatever stands is left as it is, so running it once too often does no harm. A database that someone else has migrated
 -- is handed over to booktape_migrator.
@@ -119,7 +120,7 @@ begin
   grant select on booktape.book_messages_default, booktape.book_chunks_default, booktape.book_snapshots_default, booktape.quotes_default
     to booktape_recorder;
 
-  -- As migrations/0006_reader.sql has it, for a database whose migrator could not make roles.
+  -- As migrations/0012_reader.sql has it, for a database whose migrator could not make roles.
   grant usage on schema market, booktape to booktape_reader;
   grant select on all tables in schema market to booktape_reader;
   grant select on booktape.venue, booktape.journals, booktape.sessions, booktape.epochs, booktape.gaps, booktape.book_messages,

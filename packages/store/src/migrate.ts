@@ -131,7 +131,7 @@ function pendingOf(files: readonly MigrationFile[], applied: readonly AppliedMig
     if (known.get(name) !== sha256) {
       throw new MigrationError(
         'CHANGED',
-        `migration ${name} was changed after it was applied: put the file back as it was and write the change as a new migration`,
+        `migration ${name} was changed after it was applied: put the file back as it was and write the change as a new migration, or begin with an empty database`,
       )
     }
   }

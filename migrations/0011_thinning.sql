@@ -1,16 +1,10 @@
--- Whole books are stored by the clock, so that a recording that breaks off is never far from one. Once their messages are settled,
--- as many are kept as bound the work of making a book: docs/adr/0007-settled-chunks.md.
+-- What need not be kept once messages are settled (docs/adr/0007-settled-chunks.md). Whole books are stored by the clock, so that a recording
+-- that breaks off is never far from one: as many are kept as bound the work of making a book. Of what two lines saw, one line's is kept.
 
 -- How many changes may lie between two kept books: what a book of that size is worth in changes, and no fewer than are read fast.
 create function booktape.changes_between_books(levels integer) returns integer
 language sql immutable parallel safe
 return greatest(10000, levels);
-
--- Until where the books of a symbol have been thinned.
-create table booktape.thinned_books (
-  symbol text primary key,
-  until timestamptz not null
-);
 
 -- Takes away the books of a symbol, received before an instant, without which the changes from the kept book before to the book
 -- after are still few enough; gives how many. The first and the last book of an epoch always stay, and so do all those of an
@@ -74,52 +68,6 @@ begin
 end
 $$;
 
--- What two redundant lines both saw is kept once (docs/adr/0007-settled-chunks.md): of an epoch of the later line, a run of chunks
--- whose ids another line's epoch holds too is taken away. The epoch is not known there, as where a message is missing.
-create table booktape.omitted_runs (
-  epoch_id uuid not null,
-  first_seq bigint not null, -- of the first message that was taken away
-  last_seq bigint not null,
-  first_update_id bigint not null,
-  last_update_id bigint not null,
-  from_time timestamptz not null, -- when the first of them was received
-  to_time timestamptz not null, -- of the whole book after them, from which on the epoch is known again
-  kept_epoch_id uuid not null, -- the epoch that holds the same ids
-  primary key (epoch_id, first_seq)
-);
-create index on booktape.omitted_runs (kept_epoch_id);
-
--- As in 0007, without the runs that another line keeps.
-create or replace view booktape.known_epochs as
-select e.epoch_id, e.symbol, e.feed, e.line, e.started_at, e.known_until, e.has_no_end
-from booktape.proven_epochs e
-where not exists (select from booktape.gaps g where g.epoch_id = e.epoch_id)
-  and not exists (select from booktape.omitted_runs o where o.epoch_id = e.epoch_id)
-union all
-select e.epoch_id, e.symbol, e.feed, e.line, lower(known.span), upper(known.span), e.has_no_end and upper(known.span) = e.known_until
-from booktape.proven_epochs e
-join (
-  select m.epoch_id, range_agg(m.span) as spans
-  from (
-    -- Null as an end: not known again yet.
-    select g.epoch_id, tstzrange(g.started_at, g.ended_at, '()') as span from booktape.gaps g where g.epoch_id is not null
-    union all
-    select o.epoch_id, tstzrange(o.from_time - interval '1 microsecond', o.to_time, '()') from booktape.omitted_runs o
-  ) m
-  group by m.epoch_id
-) missing using (epoch_id)
-cross join lateral unnest(tstzmultirange(tstzrange(e.started_at, e.known_until, '[]')) - missing.spans) as known(span);
-
-create or replace function booktape.lacks_message(of_epoch uuid, after_seq bigint, last_seq bigint) returns boolean
-language sql stable
-return exists (
-  select from booktape.gaps g
-  where g.epoch_id = of_epoch and g.message_seq > after_seq and g.message_seq <= lacks_message.last_seq
-) or exists (
-  select from booktape.omitted_runs o
-  where o.epoch_id = of_epoch and o.last_seq > after_seq and o.first_seq <= lacks_message.last_seq
-);
-
 -- Takes away what a line with an earlier name keeps too, of a symbol's chunks before an instant; gives how many chunks.
 create function booktape.omit_copies(of_symbol text, before timestamptz) returns integer
 language plpgsql as $$
@@ -180,71 +128,5 @@ begin
     omitted := omitted + run.chunks;
   end loop;
   return omitted;
-end
-$$;
-
--- As in 0007, but names the epoch that has it where another line keeps it.
-create or replace function market.book_at_update(symbol text, epoch_id uuid, update_id bigint, depth integer default null)
-returns table (side text, level integer, price numeric, quantity numeric)
-language plpgsql stable as $$
-#variable_conflict use_column
-declare
-  epoch record;
-  state booktape.book_state;
-  missing record;
-  elsewhere record;
-begin
-  perform booktape.check_question(book_at_update.symbol, now(), depth, null);
-  select e.first_update_id, e.last_update_id, e.ended_at into epoch
-  from market.epochs e
-  where e.epoch_id = book_at_update.epoch_id and e.symbol = book_at_update.symbol;
-  if not found then
-    raise exception using errcode = 'BT001',
-      message = format('%s has no epoch %s', book_at_update.symbol, coalesce(book_at_update.epoch_id::text, 'null')),
-      hint = 'market.epochs lists them.';
-  end if;
-  if book_at_update.update_id is null or book_at_update.update_id not between epoch.first_update_id and epoch.last_update_id then
-    raise exception using errcode = 'BT001',
-      message = format('the book of %s after update %s is not known: epoch %s %s updates %s to %s', book_at_update.symbol,
-        coalesce(book_at_update.update_id::text, 'null'), book_at_update.epoch_id,
-        case when epoch.ended_at is null then 'so far holds' else 'holds' end, epoch.first_update_id, epoch.last_update_id);
-  end if;
-  state := booktape.state_after(book_at_update.epoch_id, book_at_update.update_id);
-  if state.epoch_id is null then
-    raise exception using errcode = 'BT001',
-      message = format('the book of %s after update %s is no longer stored: no snapshot of epoch %s before it is left',
-        book_at_update.symbol, book_at_update.update_id, book_at_update.epoch_id);
-  end if;
-  select g.gap_id, g.from_id, g.to_id into missing
-  from booktape.gaps g
-  where g.epoch_id = book_at_update.epoch_id and g.message_seq > state.snapshot_seq
-    and (g.from_id is null or g.from_id < book_at_update.update_id)
-  order by g.message_seq
-  limit 1;
-  if found then
-    raise exception using errcode = 'BT001',
-      message = format('the book of %s after update %s is not known: gap %s (unstorable) of epoch %s from %s to %s', book_at_update.symbol,
-        book_at_update.update_id, missing.gap_id, book_at_update.epoch_id, missing.from_id, coalesce(missing.to_id::text, 'now'));
-  end if;
-  select o.kept_epoch_id, e.line into elsewhere
-  from booktape.omitted_runs o left join booktape.epochs e on e.epoch_id = o.kept_epoch_id
-  where o.epoch_id = book_at_update.epoch_id and o.last_seq > state.snapshot_seq and o.first_update_id <= book_at_update.update_id
-  order by o.first_seq
-  limit 1;
-  if found then
-    raise exception using errcode = 'BT001',
-      message = format('the book of %s after update %s is not kept in epoch %s: the same is in epoch %s of line %s', book_at_update.symbol,
-        book_at_update.update_id, book_at_update.epoch_id, elsewhere.kept_epoch_id, elsewhere.line);
-  end if;
-  return query select l.side, l.level, l.price, l.quantity from booktape.book_levels('{bid,ask}', state, depth) l;
-end
-$$;
-
-do $$
-begin
-  if to_regrole('booktape_reader') is not null then
-    grant select on booktape.omitted_runs to booktape_reader;
-  end if;
-  revoke execute on function booktape.thin_books(text, timestamptz), booktape.omit_copies(text, timestamptz) from public;
 end
 $$;

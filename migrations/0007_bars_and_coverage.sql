@@ -1,4 +1,38 @@
--- Bars of trades, and where a book is known at all.
+-- Buckets of time and bars of trades, and where a book is known at all.
+
+-- Where every bucket begins that is counted from: a multiple of the width since then.
+create function booktape.bucket_origin() returns timestamptz
+language sql immutable parallel safe
+return timestamptz '1970-01-01 00:00:00+00';
+
+-- Every bucket that [from_time, to_time) touches, in order. By UTC without zone, where a day always has 24 hours.
+create function booktape.buckets(width interval, from_time timestamptz, to_time timestamptz)
+returns table (starts timestamptz, ends timestamptz)
+language sql stable as $$
+  select start at time zone 'UTC', (start + width) at time zone 'UTC'
+  from generate_series(
+    date_bin(width, from_time, booktape.bucket_origin()) at time zone 'UTC', to_time at time zone 'UTC', width) as start
+  where start < to_time at time zone 'UTC'
+$$;
+
+-- Raises 22023 for a span and a width (or a distance between samples) that no answer fits, as market.bars does.
+create function booktape.check_buckets(width interval, from_time timestamptz, to_time timestamptz, what text) returns void
+language plpgsql immutable as $$
+declare
+  max_buckets constant integer := 1000000; -- a second each for eleven days; more is a mistake that would fill a disk
+begin
+  if width is null or from_time is null or to_time is null then
+    raise exception using errcode = '22023', message = format('%s, from_time and to_time must be given, not null', what);
+  elsif not isfinite(from_time) or not isfinite(to_time) or to_time < from_time then
+    raise exception using errcode = '22023', message = 'from_time and to_time must be finite, and to_time not before from_time';
+  elsif extract(year from width) <> 0 or extract(month from width) <> 0 or width <= interval '0' then
+    raise exception using errcode = '22023', message = format('%s must be above 0 and have no months or years, not %s', what, width);
+  elsif extract(epoch from to_time - from_time) / extract(epoch from width) > max_buckets then
+    raise exception using errcode = '22023',
+      message = format('more than %s of %s: choose a wider one or a shorter span', max_buckets, what);
+  end if;
+end
+$$;
 
 -- Every bucket that [from_time, to_time) touches, each of them whole, in order. Buckets begin at multiples of `width` since
 -- 1970-01-01 UTC. Trades are placed by the venue's time; broken ones do not count. A bucket without trades has
@@ -6,7 +40,8 @@
 --
 -- `complete`: at least one journal had this symbol's trades without a hole for all of the bucket. On ws a gap of stream
 -- trades is a hole; on v1 a gap of the book is one too, since its one sequence carries both. A gap that
--- was filled from the venue's history is none.
+-- was filled from the venue's history is none, nor is a refused message of a book: it takes no trade with it. A refused trade tells
+-- nothing of when its recording began: it stands at the venue's time, which a page of history gives for the past.
 create function market.bars(symbol text, width interval, from_time timestamptz, to_time timestamptz)
 returns table (
   bucket timestamptz, open numeric, high numeric, low numeric, close numeric, volume numeric, notional numeric, vwap numeric,
@@ -15,7 +50,6 @@ returns table (
 language plpgsql stable as $$
 #variable_conflict use_column
 declare
-  origin constant timestamptz := '1970-01-01 00:00:00+00';
   max_buckets constant integer := 1000000; -- a second a bar for eleven days; more is a mistake that would fill a disk
   first_bucket timestamptz;
 begin
@@ -29,17 +63,12 @@ begin
     raise exception using errcode = '22023',
       message = format('more than %s buckets: choose a wider width or a shorter span', max_buckets);
   end if;
-  first_bucket := date_bin(width, from_time, origin);
+  first_bucket := date_bin(width, from_time, booktape.bucket_origin());
 
   return query
-  with buckets as (
-    -- Without time zone, where a day is always 24 hours.
-    select start at time zone 'UTC' as starts, (start + width) at time zone 'UTC' as ends
-    from generate_series(first_bucket at time zone 'UTC', to_time at time zone 'UTC', width) as start
-    where start < to_time at time zone 'UTC'
-  ),
+  with buckets as (select b.starts, b.ends from booktape.buckets(width, from_time, to_time) b),
   priced as (
-    select date_bin(width, t.event_time, origin) as starts,
+    select date_bin(width, t.event_time, booktape.bucket_origin()) as starts,
       (array_agg(t.price order by t.event_time_ns, t.trade_id))[1] as open, max(t.price) as high, min(t.price) as low,
       (array_agg(t.price order by t.event_time_ns desc, t.trade_id desc))[1] as close,
       sum(t.quantity) as volume, sum(t.price * t.quantity) as notional, count(*) as trade_count
@@ -55,7 +84,8 @@ begin
       from (
         select e.journal_id, e.feed, e.started_at from booktape.epochs e where e.symbol = bars.symbol
         union all
-        select g.journal_id, g.feed, g.started_at from booktape.gaps g where g.symbol = bars.symbol
+        select g.journal_id, g.feed, g.started_at from booktape.gaps g
+        where g.symbol = bars.symbol and g.cause <> 'unstorable'
       ) k
       group by k.journal_id, k.feed
     ) r
@@ -64,7 +94,8 @@ begin
   holes as materialized (
     select g.journal_id, g.feed, g.started_at, coalesce(g.ended_at, 'infinity') as ended_at
     from booktape.gaps g
-    where g.symbol = bars.symbol and g.state <> 'filled' and (g.stream = 'trades' or g.feed = 'v1')
+    where g.symbol = bars.symbol and g.state <> 'filled'
+      and (g.stream = 'trades' or g.feed = 'v1' and g.epoch_id is null)
       and g.started_at < (select max(b.ends) from buckets b) and coalesce(g.ended_at, 'infinity') >= first_bucket
   )
   select b.starts, p.open, p.high, p.low, p.close, coalesce(p.volume, 0), coalesce(p.notional, 0),
@@ -87,7 +118,7 @@ create type market.coverage_span as (from_time timestamptz, to_time timestamptz,
 
 -- Disjoint spans that cover [from_time, to_time) in order: `live` where a line knows the book; `gap` where recording had begun
 -- and no line does; `off` before recording began and after every line was stopped. A line that ended without
--- being stopped leaves a gap. Feed null: any feed.
+-- being stopped leaves a gap. What was refused is no beginning of a recording. Feed null: any feed.
 create function market.coverage(symbol text, feed text, from_time timestamptz, to_time timestamptz)
 returns setof market.coverage_span
 language plpgsql stable as $$
@@ -113,7 +144,8 @@ begin
     where e.symbol = coverage.symbol and (coverage.feed is null or e.feed = coverage.feed) and e.started_at < coverage.to_time
     union all
     select g.feed, g.line, g.started_at, g.cause = 'stopped' and g.ended_at is null from booktape.gaps g
-    where g.symbol = coverage.symbol and (coverage.feed is null or g.feed = coverage.feed) and g.started_at < coverage.to_time
+    where g.symbol = coverage.symbol and (coverage.feed is null or g.feed = coverage.feed)
+      and g.cause <> 'unstorable' and g.started_at < coverage.to_time
   ),
   -- A start that is a stop lasts until the same line starts again; so does every other, and the line is to record.
   spans as (
