@@ -12,7 +12,7 @@ import {
   obeyRest,
   Scribe,
 } from '@booktape/recorder'
-import type { Clock } from '@booktape/runtime'
+import { type Clock, linkSignals } from '@booktape/runtime'
 import { type CorridorState, type RestReply, type RunSettings, TICK_MS } from '@booktape/session'
 import { type Budget, DIAL_BURST, TokenBucket } from '@booktape/transport'
 import type { Dice } from './dice.ts'
@@ -173,7 +173,7 @@ export class RecorderProcess {
     })
     const ending = new AbortController()
     const drained = new AbortController()
-    const asking = AbortSignal.any([this.#stopping.signal, ending.signal])
+    const asking = linkSignals(this.#stopping.signal, ending.signal)
     const rest = network.restFor(this.gate)
     const now = () => ({ wallNs: clock.wallNs(), monoNs: clock.monoNs() })
     const noteNow = (event: RestReply): void => {
@@ -200,7 +200,8 @@ export class RecorderProcess {
       observer: { observe: () => undefined, journalSynced: () => undefined },
       obey: (orders) => {
         for (const order of orders) {
-          if (isRestOrder(order)) void obeyRest(order, rest, (reply) => this.#guard(() => noteNow(reply)), asking)
+          if (isRestOrder(order))
+            void obeyRest(order, rest, (reply) => this.#guard(() => noteNow(reply)), asking.signal)
           else fleet.obey([order])
         }
       },
@@ -249,6 +250,7 @@ export class RecorderProcess {
       await Promise.race([storing, failure.promise])
     } finally {
       ending.abort()
+      asking.release()
       drained.abort()
       for (const cancel of timers) cancel()
       fleet.close()

@@ -1,6 +1,7 @@
 export * from './admin-server.ts'
 export * from './clock.ts'
 export * from './lifecycle.ts'
+export * from './linked-signal.ts'
 export * from './log-output.ts'
 export * from './logger.ts'
 export * from './metrics.ts'

@@ -1,6 +1,6 @@
 import type { Journal, JournalDamageError } from '@booktape/journal'
 import { invariant, type MarketRecord } from '@booktape/market'
-import type { Clock } from '@booktape/runtime'
+import { type Clock, linkSignals } from '@booktape/runtime'
 import { advance } from '@booktape/session'
 import { type Batch, type GatheredRows, StoreError, type WriteResult } from '@booktape/store'
 import { type Checkpoint, loadCheckpoint } from './checkpoint.ts'
@@ -327,8 +327,8 @@ export class Scribe<G extends Gathering = GatheredRows> {
     const retryInMs = Math.min(RETRY_CAP_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt - 1, 10))
     this.#isReachable = false
     this.#events.failed({ class: failureClass, reason, retryInMs })
-    const ended = AbortSignal.any([signal, this.#drained.signal])
-    if (!ended.aborted) await this.#clock.sleep(retryInMs, ended).catch(ignoreAbort(ended))
+    const { signal: ended, release } = linkSignals(signal, this.#drained.signal)
+    if (!ended.aborted) await this.#clock.sleep(retryInMs, ended).catch(ignoreAbort(ended)).finally(release)
     else if (!signal.aborted) await this.#clock.sleep(RETRY_FIRST_MS, signal).catch(ignoreAbort(signal))
   }
 
