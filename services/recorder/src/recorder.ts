@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Journal } from '@booktape/journal'
-import type { Clock, Logger } from '@booktape/runtime'
+import { type Clock, linkSignals, type Logger } from '@booktape/runtime'
 import { type RunSettings, TICK_MS } from '@booktape/session'
 import { type Assembly, assemble } from './assembly.ts'
 import type { RecorderConfig } from './config.ts'
@@ -57,8 +57,8 @@ async function recordOnJournal(parts: RecorderParts, isSuccessor: boolean): Prom
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => undefined) // also when it fails while nobody waits
   const ending = new AbortController()
-  const asking = AbortSignal.any([stopping, ending.signal]) // for what is of no use to a recorder that stops
-  const assembly = await assemble({ ...parts, isSuccessor, asking, onFailure: failure.reject })
+  const asking = linkSignals(stopping, ending.signal) // for what is of no use to a recorder that stops
+  const assembly = await assemble({ ...parts, isSuccessor, asking: asking.signal, onFailure: failure.reject })
   const { journal, database, corridor, scribe, fleet, rest, admin, now } = assembly
   const drained = new AbortController()
   const timers: NodeJS.Timeout[] = []
@@ -82,7 +82,7 @@ async function recordOnJournal(parts: RecorderParts, isSuccessor: boolean): Prom
       }
       timers.push(setInterval(keepHouse, HOUSEKEEPING_INTERVAL_MS))
       const note = (body: string): void => corridor.note({ kind: 'symbol_details', at: now(), body })
-      work.push(refreshInstruments(symbols, { rest, clock, log, note }, asking))
+      work.push(refreshInstruments(symbols, { rest, clock, log, note }, asking.signal))
       log.info({ symbols, feeds: config.feeds, line: config.line, http: address.url }, 'recording')
       parts.onStarted?.({ httpUrl: address.url, symbols, corridor, scribe })
       await Promise.race([untilAborted(stopping), failure.promise])
@@ -98,6 +98,7 @@ async function recordOnJournal(parts: RecorderParts, isSuccessor: boolean): Prom
     await Promise.race([storing, failure.promise])
   } finally {
     ending.abort()
+    asking.release()
     drained.abort()
     for (const timer of timers) clearInterval(timer)
     fleet.close()
