@@ -37,8 +37,13 @@ export function checkLive(world: World): void {
   }
 }
 
-/** After the faults: everything is recorded again, and stored, without a human (G12). */
-export function checkLiveness(world: World): void {
+/** The newest update id of each symbol, as the venue counts. */
+export function lastIdsOf({ exchange, run }: World): ReadonlyMap<string, bigint> {
+  return new Map(run.symbols.map((symbol) => [symbol, exchange.truth.updateIds(symbol).at(-1) ?? 0n]))
+}
+
+/** After the faults: everything is recorded again, and stored, without a human (G12). `lastIds`: what every book holds by now. */
+export function checkLiveness(world: World, lastIds: ReadonlyMap<string, bigint>): void {
   const { process } = world
   const state = process?.state ?? null
   const scribe = process?.scribe ?? null
@@ -46,7 +51,7 @@ export function checkLiveness(world: World): void {
   for (const { feed, symbol, epoch, gaps, lastUpdateId } of state.tracks.values()) {
     if (epoch === null) world.violate(`G12: ${feed} ${symbol} is not live`)
     if (gaps.trades !== null) world.violate(`G12: the trades of ${feed} ${symbol} are still in a gap`)
-    const last = world.exchange.truth.updateIds(symbol).at(-20) ?? 0n
+    const last = lastIds.get(symbol) ?? 0n
     const offset = world.cables.get(epoch?.sessionId ?? '')?.idOffset ?? 0n
     if ((lastUpdateId ?? 0n) + offset < last)
       world.violate(`G12: ${feed} ${symbol} is live and stands still at ${lastUpdateId}`)

@@ -1,7 +1,7 @@
 import { BookOracle } from './book-oracle.ts'
 import { checkDeadLines } from './dead-lines.ts'
 import type { FaultKind } from './fault-kinds.ts'
-import { checkJustified, checkLive, checkLiveness, longestWaitUs } from './live-checks.ts'
+import { checkJustified, checkLive, checkLiveness, lastIdsOf, longestWaitUs } from './live-checks.ts'
 import { Nemesis } from './nemesis.ts'
 import { checkReplay, type Moment, replay } from './replay.ts'
 import { checkTrades } from './trade-oracle.ts'
@@ -29,6 +29,8 @@ const LIVENESS_S = 150
 const AFTER_WAIT_S = 90
 /** By then everything that was under way when the faults ended has had its effect. */
 const AFTERMATH_S = 15
+/** What the venue published longer ago than this has arrived: a burst of many ids may be under way at any instant. */
+const ON_THE_WAY_S = 5
 /** A stop ends within this (G15). */
 const STOP_S = 25
 
@@ -52,8 +54,11 @@ export async function runSeed(seed: number): Promise<Outcome> {
     const healedUs = time.nowUs
     await world.pass(healedUs + AFTERMATH_S * US_PER_S)
     const waitUs = longestWaitUs(world)
-    await world.pass(Math.max(healedUs + LIVENESS_S * US_PER_S, time.nowUs + waitUs + AFTER_WAIT_S * US_PER_S))
-    checkLiveness(world)
+    const endUs = Math.max(healedUs + LIVENESS_S * US_PER_S, time.nowUs + waitUs + AFTER_WAIT_S * US_PER_S)
+    await world.pass(endUs - ON_THE_WAY_S * US_PER_S)
+    const lastIds = lastIdsOf(world)
+    await world.pass(endUs)
+    checkLiveness(world, lastIds)
     await stopInTime(world)
     try {
       judge(world)
