@@ -1,6 +1,6 @@
 import { bookDigest, bookFromLevels } from '@booktape/book'
 import type { Connection, Exchange, Frame } from '@booktape/exchange'
-import { type DecimalText, invariant, type LevelChange, type MarketRecord } from '@booktape/market'
+import { type DecimalText, deriveId, invariant, type LevelChange, type MarketRecord } from '@booktape/market'
 import { pathOf } from '@booktape/recorder'
 import {
   advance,
@@ -149,7 +149,7 @@ export class VirtualRecorder {
 
   #dial({ session, feed, url }: Extract<Order, { kind: 'dial' }>): void {
     const connection = ++this.#lastConnection
-    const sessionId = `virtual session ${connection}`
+    const sessionId = deriveId('session', 'virtual', connection)
     this.#take({ kind: 'dialing', at: this.#at(), connection, session, sessionId, url })
     const { pathname, searchParams } = new URL(url)
     const theirs =

@@ -6,6 +6,11 @@ export function arrayText(elements: readonly string[]): string {
   return `{${elements.join(',')}}`
 }
 
+/** The elements of such a text, spelled as they stand; of plain digits and `NULL` only, not of quoted ones. */
+export function elementsOf(text: string): string[] {
+  return text.length === 2 ? [] : text.slice(1, -1).split(',')
+}
+
 /** Any text as an array element. The word NULL in quotes is a text; `NULL` alone is no value. */
 export function quoted(text: string): string {
   return PLAIN.test(text) ? `"${text}"` : `"${text.replace(/["\\]/g, '\\$&')}"`

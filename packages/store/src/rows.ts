@@ -10,6 +10,7 @@ import type {
 } from '@booktape/market'
 import { arrayText, cleanText, NULL_ELEMENT, quoted } from './array-text.ts'
 import { CopyText } from './copy-text.ts'
+import { markOf } from './marks.ts'
 import {
   CHANGED_COLUMNS,
   type Change,
@@ -307,14 +308,6 @@ function addTrade({ trades: to, broken_trades: broken }: Rows, record: TradeReco
   // A trade may be broken after it was stored: the first row stands, but for this.
   if (record.broken) addRow(broken, { symbol, trade_id: tradeId })
 }
-
-/** The letter of migrations/0001: which side, and why. */
-function markOf({ side, reason }: LevelChange): string {
-  const letters = reason === null ? 'uU' : MARKS[reason]
-  return letters.charAt(side === 'bid' ? 0 : 1)
-}
-
-const MARKS = { place: 'pP', trade: 'tT', cancel: 'cC', 'top-of-book': 'bB', initial: 'iI' } as const
 
 function byTradeKey(a: TradeRecord, b: TradeRecord): number {
   if (a.symbol !== b.symbol) return a.symbol < b.symbol ? -1 : 1

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type BookMessage, deriveId, type MarketRecord } from '@booktape/market'
+import { deriveId, type MarketRecord } from '@booktape/market'
 import fc from 'fast-check'
 import { Client } from 'pg'
 import { type Database, openDatabase } from './database.ts'
+import { anyMessages } from './settle.fixture.ts'
 import { settle } from './settle.ts'
 import { AT, batchOf, bookMessage, decimal, EPOCH, openStore, registeredWriter } from './writer.fixture.ts'
 
 const CHANGES = `select c::text as row from market.book_changes c order by epoch_id, message_seq, change_index`
 const never = new AbortController().signal
-const HOUR_NS = 3_600_000_000_000n
 
 const settleAll = (database: Database, messagesATurn?: number) =>
   settle(database, '2031-01-01', never, {
@@ -27,82 +27,36 @@ async function countOf(database: Database, relation: string): Promise<bigint> {
   return rows[0]?.count ?? 0n
 }
 
-/** What the wire can bring, and what columns can hold beyond it: 18 digits either side of the point, and values no bigint has at one scale. */
-const value = fc.oneof(
-  fc.integer({ min: 0, max: 10_000_000 }).map((n) => `${n / 100}`),
-  fc.constantFrom('0', '4105123935484.817624', '9000000000000', '0.000000000000000001', '999999999999999999'),
-  fc
-    .tuple(fc.bigInt({ min: 0n, max: 10n ** 18n - 1n }), fc.bigInt({ min: 1n, max: 10n ** 18n - 1n }))
-    .map(([whole, part]) => `${whole}.${part.toString().padStart(18, '0')}`.replace(/0+$/, '')),
-)
-const change = fc.record({
-  side: fc.constantFrom('bid' as const, 'ask' as const),
-  price: value.map(decimal),
-  quantity: value.map(decimal),
-  reason: fc.constantFrom('place' as const, 'trade' as const, 'cancel' as const, null),
-})
-const message = fc.record({
-  changes: fc.array(change, { maxLength: 4 }),
-  eventTimeNs: fc.option(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n })),
-  // Our clock may be set back, by more than an hour too.
-  passed: fc.oneof(fc.bigInt({ min: 0n, max: 10n ** 10n }), fc.bigInt({ min: -2n * HOUR_NS, max: 2n * HOUR_NS })),
-  idsSkipped: fc.bigInt({ min: 0n, max: 10n ** 15n }),
-  idsSpanned: fc.bigInt({ min: 0n, max: 1000n }),
-  seqStep: fc.integer({ min: 1, max: 1000 }),
-  epoch: fc.constantFrom('one', 'two'),
-})
-
 test('random messages come back as they were, whatever they hold and however they are cut into chunks', async (t) => {
   const { database } = await openStore(t)
   const writer = await registeredWriter(database)
   let position = 0
   await fc.assert(
-    fc.asyncProperty(
-      fc.array(message, { minLength: 1, maxLength: 25 }),
-      fc.integer({ min: 1, max: 30 }),
-      async (given, turn) => {
-        await database.pool.query('truncate booktape.book_messages, booktape.book_chunks')
-        let seq = 0
-        let updateId = 10n ** 17n
-        let receivedTimeNs = AT
-        const messages = given.map((one): BookMessage => {
-          const firstUpdateId = updateId + one.idsSkipped
-          seq += one.seqStep
-          updateId = firstUpdateId + one.idsSpanned
-          receivedTimeNs += one.passed
-          return bookMessage(seq, {
-            epochId: deriveId('epoch', one.epoch),
-            changes: one.changes,
-            eventTimeNs: one.eventTimeNs,
-            receivedTimeNs,
-            firstUpdateId,
-            lastUpdateId: updateId,
-          })
-        })
-        const written = await writer.write(batchOf(messages, position))
-        assert.equal(written.outcome, 'committed')
-        position += messages.length
-        const fresh = await rowsOf(database)
-        const settled = await settleAll(database, turn)
-        assert.equal(settled.messages, BigInt(messages.length))
-        assert.equal(await countOf(database, 'book_messages'), 0n)
-        assert.deepEqual(await rowsOf(database), fresh)
-        // Messages without changes show in no row above.
-        const { rows } = await database.pool.query(
-          `select message_seq, first_update_id, update_id, event_time_ns, received_time_ns from booktape.settled_messages order by message_seq`,
-        )
-        assert.deepEqual(
-          rows,
-          messages.map((one) => ({
-            message_seq: BigInt(one.messageSeq),
-            first_update_id: one.firstUpdateId,
-            update_id: one.lastUpdateId,
-            event_time_ns: one.eventTimeNs,
-            received_time_ns: one.receivedTimeNs,
-          })),
-        )
-      },
-    ),
+    fc.asyncProperty(anyMessages, fc.integer({ min: 1, max: 30 }), async (messages, turn) => {
+      await database.pool.query('truncate booktape.book_messages, booktape.book_chunks')
+      const written = await writer.write(batchOf(messages, position))
+      assert.equal(written.outcome, 'committed')
+      position += messages.length
+      const fresh = await rowsOf(database)
+      const settled = await settleAll(database, turn)
+      assert.equal(settled.messages, BigInt(messages.length))
+      assert.equal(await countOf(database, 'book_messages'), 0n)
+      assert.deepEqual(await rowsOf(database), fresh)
+      // Messages without changes show in no row above.
+      const { rows } = await database.pool.query(
+        `select message_seq, first_update_id, update_id, event_time_ns, received_time_ns from booktape.settled_messages order by message_seq`,
+      )
+      assert.deepEqual(
+        rows,
+        messages.map((one) => ({
+          message_seq: BigInt(one.messageSeq),
+          first_update_id: one.firstUpdateId,
+          update_id: one.lastUpdateId,
+          event_time_ns: one.eventTimeNs,
+          received_time_ns: one.receivedTimeNs,
+        })),
+      )
+    }),
     { numRuns: 60 },
   )
 })

@@ -1,0 +1,2 @@
+export * from './tape.ts'
+export * from './tape-event.ts'

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type BookMessage, deriveId } from '@booktape/market'
+import fc from 'fast-check'
+import type { PoolClient } from 'pg'
+import type { Database } from './database.ts'
+import { anyMessages } from './settle.fixture.ts'
+import { settle } from './settle.ts'
+import { placePoint, storedMessages } from './stored-messages.ts'
+import { batchOf, bookMessage, EPOCH, openStore, registeredWriter } from './writer.fixture.ts'
+
+for (const [digits, scale, text] of [
+  ['8394870', 2, '83948.7'],
+  ['8394800', 2, '83948'],
+  ['8394870', 0, '8394870'],
+  ['5', 3, '0.005'],
+  ['500', 3, '0.5'],
+  ['1500', 3, '1.5'],
+  ['0', 8, '0'],
+  ['0', 0, '0'],
+  ['0', 1, '0'],
+  ['100', 2, '1'],
+  ['10', 2, '0.1'],
+  ['999999999999999999', 18, '0.999999999999999999'],
+] as const) {
+  test(`${digits} units of 10^-${scale} are ${text}`, () => assert.equal(placePoint(digits, scale), text))
+}
+
+async function read(
+  database: Database,
+  epochId: string,
+  afterSeq = 0n,
+  lastSeq = 2n ** 53n,
+): Promise<readonly BookMessage[]> {
+  const client: PoolClient = await database.pool.connect()
+  try {
+    await client.query('begin isolation level repeatable read')
+    const messages: BookMessage[] = []
+    const range = { epochId, afterSeq, lastSeq, fromTime: '-infinity', untilTime: 'infinity' }
+    for await (const page of storedMessages(client, range)) messages.push(...page)
+    return messages
+  } finally {
+    client.release(true)
+  }
+}
+
+test('random messages are read as they were written: as rows, as chunks and as some of each', async (t) => {
+  const { database } = await openStore(t)
+  const writer = await registeredWriter(database)
+  let position = 0
+  await fc.assert(
+    fc.asyncProperty(anyMessages, fc.integer({ min: 1, max: 30 }), fc.nat(40), async (messages, turn, settledShare) => {
+      await database.pool.query('truncate booktape.book_messages, booktape.book_chunks')
+      assert.equal((await writer.write(batchOf(messages, position))).outcome, 'committed')
+      position += messages.length
+      const epochs = ['one', 'two'].map((name) => deriveId('epoch', name))
+      const expected = epochs.map((epochId) => messages.filter((message) => message.epochId === epochId))
+      const all = () => Promise.all(epochs.map((epochId) => read(database, epochId)))
+      assert.deepEqual(await all(), expected)
+
+      const before = messages[settledShare % messages.length]?.receivedTimeNs ?? 0n
+      await settle(database, '2031-01-01', new AbortController().signal, {
+        before: new Date(Number(before / 1_000_000n)).toISOString(),
+        messagesATurn: turn,
+      })
+      assert.deepEqual(await all(), expected)
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('a range is what lies after its first seq and up to its last, also within a chunk', async (t) => {
+  const { database } = await openStore(t)
+  const writer = await registeredWriter(database)
+  const messages = [1, 2, 3, 4, 5, 6].map((seq) => bookMessage(seq))
+  await writer.write(batchOf(messages))
+  for (const isSettled of [false, true]) {
+    if (isSettled) await settle(database, '2031-01-01', new AbortController().signal, { before: '2031-01-01' })
+    assert.deepEqual(await read(database, EPOCH, 2n, 4n), messages.slice(2, 4))
+    assert.deepEqual(await read(database, EPOCH, 6n, 9n), [])
+  }
+})
