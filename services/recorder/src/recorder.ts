@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Journal } from '@booktape/journal'
-import { type Clock, linkSignals, type Logger } from '@booktape/runtime'
+import { type Clock, type Logger, linkSignals } from '@booktape/runtime'
 import { type RunSettings, TICK_MS } from '@booktape/session'
 import { type Assembly, assemble } from './assembly.ts'
 import type { RecorderConfig } from './config.ts'
