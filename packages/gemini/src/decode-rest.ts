@@ -71,7 +71,9 @@ function readTakerSide(trade: JsonObject): TakerSide {
 /** Never throws: behind a status of 400 and above the body may be JSON, plain text, HTML or empty (claim 24). */
 export function decodeRestError(status: number, body: string): RestError {
   const answer = readOrNull(body)
-  return { status, reason: textOrNull(answer, 'reason'), message: textOrNull(answer, 'message') }
+  // Some answers name the reason under "error", where others say `"result":"error"`.
+  const reason = textOrNull(answer, 'reason') ?? textOrNull(answer, 'error')
+  return { status, reason, message: textOrNull(answer, 'message') }
 }
 
 function readOrNull(body: string): JsonObject | null {

@@ -1,4 +1,5 @@
 export { readBaseUrl } from './base-url.ts'
+export { Credentials, isMasterKey } from './credentials.ts'
 export {
   decodeRestBook,
   decodeRestError,
@@ -22,6 +23,15 @@ export {
 export { MAX_DEPTH, MAX_TEXT_LENGTH, readJson } from './json.ts'
 export { JsonNumber, type JsonObject, type JsonValue } from './json-value.ts'
 export { MAX_LEVELS_PER_MESSAGE, type PriceQuantity } from './levels.ts'
+export { MAX_TIME_LEAD_S, type NextNonce, NONCE_KINDS, type NonceKind, nextNonce } from './nonces.ts'
+export {
+  PRIVATE_REASONS,
+  type PrivateReason,
+  type PrivateRefusal,
+  type PrivateRemedy,
+  ROLES_OF,
+  readPrivateRefusal,
+} from './private-errors.ts'
 export {
   bookTickerStream,
   conninfoRequest,
@@ -44,6 +54,13 @@ export {
   readServerTime,
   readSubscriptions,
 } from './results.ts'
+export {
+  EMPTY_POST_HEADERS,
+  type PrivateParameters,
+  type SignedHeaders,
+  signRequest,
+  signStream,
+} from './signing.ts'
 export { canonicalSymbol } from './symbols.ts'
 export {
   type Bases,
