@@ -23,6 +23,7 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
   testkit: { imports: ['runtime', 'embedded'] },
   recorder: { imports: ['market', 'book', 'gemini', 'session', 'journal', 'transport', 'store', 'runtime'] },
   exchange: { imports: ['market', 'runtime'] },
+  account: { imports: ['market', 'gemini', 'journal', 'transport', 'store', 'runtime'] },
   cli: { imports: ['runtime', 'store', 'embedded', 'recorder', 'exchange'] },
 }
 

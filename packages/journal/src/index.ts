@@ -13,4 +13,5 @@ export {
   READ_BATCH_BYTES,
   RESERVE_BYTES,
 } from './limits.ts'
+export { type Lock, type LockSubject, takeLock } from './lock.ts'
 export type { BreakReason, Damage, Recovery } from './recovery.ts'

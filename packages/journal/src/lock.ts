@@ -9,14 +9,23 @@ const MAX_ATTEMPTS = 5 // each lost attempt means that another process won one; 
 /** A directory that this process, and no other, may write. */
 export type Lock = Readonly<{ release(): Promise<void> }>
 
+/** What the lock is of: the name of its file, and what to tell whoever comes second. */
+export type LockSubject = Readonly<{ name: string; taken(directory: string, pid: string): string }>
+
+const JOURNAL_LOCK: LockSubject = {
+  name: LOCK_NAME,
+  taken: (directory, pid) =>
+    `${directory} is in use by the process with pid ${pid}; stop it, or give this one another data directory`,
+}
+
 /**
  * Takes the lock of a directory. A file with the owner's pid is not enough after a kill: the pid may belong to another
  * process by then. So the file also says which boot and which start time the owner had, and a lock whose owner is gone is
  * taken over.
  * @throws JournalError LOCKED, naming the owner's pid.
  */
-export async function takeLock(directory: string): Promise<Lock> {
-  const path = join(directory, LOCK_NAME)
+export async function takeLock(directory: string, subject: LockSubject = JOURNAL_LOCK): Promise<Lock> {
+  const path = join(directory, subject.name)
   const mine = await ownerText(process.pid)
   // Linking a finished file makes the lock appear whole or not at all.
   const draft = `${path}.${randomUUID()}` // two may try in one process
@@ -26,8 +35,8 @@ export async function takeLock(directory: string): Promise<Lock> {
       if (await linked(draft, path)) return { release: () => releaseLock(path, mine) }
       const theirs = await readIfThere(path)
       if (theirs === null) continue
-      if (await isAlive(theirs)) throw locked(directory, theirs)
-      await removeStale(path, `${draft}.stale`, theirs, directory)
+      if (await isAlive(theirs)) throw locked(subject, directory, theirs)
+      await removeStale(path, `${draft}.stale`, theirs, (owner) => locked(subject, directory, owner))
     }
   } finally {
     await unlink(draft)
@@ -39,7 +48,7 @@ export async function takeLock(directory: string): Promise<Lock> {
  * Two processes may find the same stale lock. Renaming it away first, and then looking at what was renamed, keeps the
  * slower one from deleting the lock the faster one has just taken.
  */
-async function removeStale(path: string, away: string, stale: string, directory: string): Promise<void> {
+async function removeStale(path: string, away: string, stale: string, refuse: (owner: string) => JournalError): Promise<void> {
   try {
     await rename(path, away)
   } catch (error) {
@@ -50,7 +59,7 @@ async function removeStale(path: string, away: string, stale: string, directory:
   if (taken !== stale) {
     await linked(away, path)
     await unlink(away)
-    throw locked(directory, taken)
+    throw refuse(taken)
   }
   await unlink(away)
 }
@@ -69,12 +78,8 @@ async function linked(from: string, to: string): Promise<boolean> {
   }
 }
 
-function locked(directory: string, owner: string): JournalError {
-  const pid = owner.split(' ')[0] ?? 'unknown'
-  return new JournalError(
-    'LOCKED',
-    `${directory} is in use by the process with pid ${pid}; stop it, or give this one another data directory`,
-  )
+function locked(subject: LockSubject, directory: string, owner: string): JournalError {
+  return new JournalError('LOCKED', subject.taken(directory, owner.split(' ')[0] ?? 'unknown'))
 }
 
 /** A lock that does not say who owns it was not written by us whole, so its owner cannot be alive. */

@@ -8,6 +8,9 @@ export const MAX_DIALS_PER_MINUTE = 60
 // The venue's advice for public REST is one request a second, with five more queued before it answers 429.
 export const REST_PER_MINUTE = 60
 export const REST_BURST = 5
+// The venue's advice for private REST is five requests a second; its limit is twice that.
+export const PRIVATE_PER_MINUTE = 300
+export const PRIVATE_BURST = 5
 // The venue's hard limit for public requests. Upgrades are HTTP requests too, so both kinds count here.
 export const SHARED_PER_MINUTE = 120
 // Far above every symbol of the venue on both feeds: more waiting callers than this are a fault of ours.
@@ -28,6 +31,11 @@ export function createVenueBudgets(
     dials: new Budget({ bucket: new TokenBucket({ perMinute, burst: DIAL_BURST }), shared, clock }),
     rest: new Budget({ bucket: new TokenBucket({ perMinute: REST_PER_MINUTE, burst: REST_BURST }), shared, clock }),
   }
+}
+
+/** The permission of this process to make signed requests of one key. */
+export function createPrivateBudget(clock: Pick<TransportClock, 'monoNs'>): Budget {
+  return new Budget({ bucket: new TokenBucket({ perMinute: PRIVATE_PER_MINUTE, burst: PRIVATE_BURST }), clock })
 }
 
 /**

@@ -2,10 +2,13 @@ export { isAddressAllowed, isLoopbackHost, urlProblem } from './address.ts'
 export type { TransportClock } from './clock.ts'
 export {
   Budget,
+  createPrivateBudget,
   createVenueBudgets,
   DIAL_BURST,
   MAX_DIALS_PER_MINUTE,
   MAX_WAITING,
+  PRIVATE_BURST,
+  PRIVATE_PER_MINUTE,
   REST_BURST,
   REST_PER_MINUTE,
   SHARED_PER_MINUTE,
@@ -17,6 +20,7 @@ export {
   createRestClient,
   REST_ATTEMPTS,
   type RestClient,
+  type RestPoster,
   type RestReply,
   retryDelayMs,
 } from './rest-client.ts'

@@ -5,12 +5,12 @@ import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { createLookup } from './lookup.ts'
 import { startPeer } from './raw-peer.fixture.ts'
-import { createRestClient, type RestClient, retryDelayMs } from './rest-client.ts'
+import { createRestClient, type RestClient, type RestPoster, retryDelayMs } from './rest-client.ts'
 
 const keep = new AbortController().signal
 const BOOK = '{"bids":[{"price":"83948.70","amount":"0.00000001"}],"asks":[]}'
 
-type Bench = Readonly<{ client: RestClient; waits: number[]; paid: () => number }>
+type Bench = Readonly<{ client: RestClient & RestPoster; waits: number[]; paid: () => number }>
 type Options = Partial<Parameters<typeof createRestClient>[0]>
 
 /** A client that writes down its waits instead of waiting. */
@@ -74,6 +74,37 @@ for (const [status, headers] of [
     assert.deepEqual([paths, waits, paid()], [['/v1/symbols'], [], 1])
   })
 }
+
+test('a POST has no body, and headers of its own for each attempt', async (t) => {
+  const requests: unknown[] = []
+  const { client, paid } = await serve(t, (request, response) => {
+    const { 'x-gemini-payload': payload, 'content-length': length } = request.headers
+    requests.push([request.method, request.url, payload, length])
+    response.writeHead(requests.length === 1 ? 503 : 200).end()
+  })
+  let nonce = 0
+  const headersOf = async (): Promise<Record<string, string>> => {
+    nonce += 1
+    return { 'X-GEMINI-PAYLOAD': `payload ${nonce}`, 'Content-Length': '0' }
+  }
+  const reply = await client.post('/v1/instant/quote', headersOf, keep)
+  assert.deepEqual(reply, { kind: 'reply', status: 200, body: '', retryAfterMs: null })
+  assert.deepEqual(requests, [
+    ['POST', '/v1/instant/quote', 'payload 1', '0'],
+    ['POST', '/v1/instant/quote', 'payload 2', '0'],
+  ])
+  assert.equal(paid(), 2)
+})
+
+test('what cannot be signed is not sent, and says why', async (t) => {
+  let asked = 0
+  const { client } = await serve(t, () => void asked++)
+  const refuse = async (): Promise<never> => {
+    throw new Error('no nonce')
+  }
+  await assert.rejects(client.post('/v1/instant/quote', refuse, keep), /no nonce/)
+  assert.equal(asked, 0)
+})
 
 test('429 is tried again after its Retry-After, each attempt paid for', async (t) => {
   let asked = 0

@@ -6,7 +6,7 @@ import { urlProblem } from './address.ts'
 import type { TransportClock } from './clock.ts'
 import type { Budget } from './dial-budget.ts'
 import { sharedLookup } from './lookup.ts'
-import { type Exchange, exchange, MAX_REST_BODY_BYTES, REST_DEADLINE_MS } from './rest-exchange.ts'
+import { type Exchange, exchange, MAX_REST_BODY_BYTES, REST_DEADLINE_MS, type RestRequest } from './rest-exchange.ts'
 
 // Without a Retry-After: 1 + 2 + 4 + 8 seconds. The session above knows whether a fifth failure is worth a sixth try.
 export const REST_ATTEMPTS = 5
@@ -23,8 +23,20 @@ export type RestClient = Readonly<{
   get(path: string, signal: AbortSignal): Promise<RestReply>
 }>
 
+export type RestPoster = Readonly<{
+  /**
+   * A request without a body, as `get` in all else. `headersOf` is asked anew for each attempt, once its turn has come: a signature
+   * holds a nonce, which is never sent twice. What it throws is thrown.
+   */
+  post(
+    path: string,
+    headersOf: () => Promise<Readonly<Record<string, string>>>,
+    signal: AbortSignal,
+  ): Promise<RestReply>
+}>
+
 /**
- * GETs below one base URL, each attempt paid for from `budget`. A lost connection, a deadline, 429 and 5xx are tried
+ * Asks below one base URL, each attempt paid for from `budget`. A lost connection, a deadline, 429 and 5xx are tried
  * again, `REST_ATTEMPTS` times in all; every other status, redirects too, is a reply for the caller to read.
  */
 export function createRestClient(
@@ -39,7 +51,7 @@ export function createRestClient(
     maxBodyBytes?: number
     wait?: (ms: number, signal: AbortSignal) => Promise<void>
   }>,
-): RestClient {
+): RestClient & RestPoster {
   const problem = urlProblem(options.baseUrl, 'https:', 'http:')
   invariant(problem === null, `a base URL is checked before: ${options.baseUrl} ${problem}`)
   const base = options.baseUrl.replace(/\/$/, '')
@@ -52,35 +64,49 @@ export function createRestClient(
     ca: options.ca,
   }
 
-  const attempt = async (url: URL, signal: AbortSignal): Promise<Exchange> => {
+  type HeadersOf = () => Promise<RestRequest['headers']>
+  const attempt = async (
+    method: RestRequest['method'],
+    url: URL,
+    headersOf: HeadersOf,
+    signal: AbortSignal,
+  ): Promise<Exchange> => {
     await budget.acquire(signal)
-    const outcome = await exchange(url, signal, exchangeOptions)
+    const outcome = await exchange(url, { method, headers: await headersOf() }, signal, exchangeOptions)
     if (isTransient(outcome)) throw new TransientOutcome(outcome)
     return outcome
   }
 
+  const ask = async (
+    method: RestRequest['method'],
+    path: string,
+    headersOf: HeadersOf,
+    signal: AbortSignal,
+  ): Promise<RestReply> => {
+    invariant(path.startsWith('/'), `a path starts with a slash: ${path}`)
+    const url = new URL(base + path)
+    try {
+      const outcome = await pRetry(() => attempt(method, url, headersOf, signal), {
+        retries: REST_ATTEMPTS - 1,
+        minTimeout: 0, // we wait ourselves: the venue may say how long
+        signal,
+        async onFailedAttempt({ error, attemptNumber, retriesLeft }) {
+          if (retriesLeft === 0 || !(error instanceof TransientOutcome)) return
+          await wait(retryDelayMs(attemptNumber, error.retryAfterMs, random()), signal)
+        },
+        shouldRetry: ({ error }) => error instanceof TransientOutcome,
+      })
+      return replyOf(outcome)
+    } catch (error) {
+      if (signal.aborted) return { kind: 'failed', reason: `${method} ${url.pathname} was given up before its reply` }
+      if (error instanceof TransientOutcome) return replyOf(error.outcome)
+      throw error
+    }
+  }
+
   return {
-    async get(path, signal) {
-      invariant(path.startsWith('/'), `a path starts with a slash: ${path}`)
-      const url = new URL(base + path)
-      try {
-        const outcome = await pRetry(() => attempt(url, signal), {
-          retries: REST_ATTEMPTS - 1,
-          minTimeout: 0, // we wait ourselves: the venue may say how long
-          signal,
-          async onFailedAttempt({ error, attemptNumber, retriesLeft }) {
-            if (retriesLeft === 0 || !(error instanceof TransientOutcome)) return
-            await wait(retryDelayMs(attemptNumber, error.retryAfterMs, random()), signal)
-          },
-          shouldRetry: ({ error }) => error instanceof TransientOutcome,
-        })
-        return replyOf(outcome)
-      } catch (error) {
-        if (signal.aborted) return { kind: 'failed', reason: `GET ${url.pathname} was given up before its reply` }
-        if (error instanceof TransientOutcome) return replyOf(error.outcome)
-        throw error
-      }
-    },
+    get: (path, signal) => ask('GET', path, async () => ({}), signal),
+    post: (path, headersOf, signal) => ask('POST', path, headersOf, signal),
   }
 }
 

@@ -19,19 +19,28 @@ export type ExchangeOptions = Readonly<{
   ca: string | undefined
 }>
 
-/** What one GET came to. `transient`: the same request may fare better later. */
+/** What is asked for. The headers of a private request hold the key: no sentence of ours quotes them. */
+export type RestRequest = Readonly<{ method: 'GET' | 'POST'; headers: Readonly<Record<string, string>> }>
+
+/** What one request came to. `transient`: the same request may fare better later. */
 export type Exchange =
   | Readonly<{ kind: 'reply'; status: number; body: string; retryAfterMs: number | null }>
   | Readonly<{ kind: 'failed'; reason: string; transient: boolean }>
 
-/** One GET on a connection of its own: no redirect is followed, no compressed body is asked for or accepted. */
-export function exchange(url: URL, signal: AbortSignal, options: ExchangeOptions): Promise<Exchange> {
+/** One request without a body, on a connection of its own: no redirect is followed, no compressed body is asked for or accepted. */
+export function exchange(
+  url: URL,
+  { method, headers }: RestRequest,
+  signal: AbortSignal,
+  options: ExchangeOptions,
+): Promise<Exchange> {
   const { clock, deadlineMs, maxBodyBytes, lookup, ca } = options
-  const subject = `GET ${url.pathname}`
+  const subject = `${method} ${url.pathname}`
   return new Promise((resolve) => {
     const request = (url.protocol === 'https:' ? requestSecure : requestPlain)(url, {
       agent: false, // a new connection resolves the name again and cannot be a stale one
-      headers: { accept: 'application/json', 'accept-encoding': 'identity', 'user-agent': 'booktape' },
+      method,
+      headers: { accept: 'application/json', 'accept-encoding': 'identity', 'user-agent': 'booktape', ...headers },
       lookup,
       minVersion: 'TLSv1.2',
       rejectUnauthorized: true, // said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED cannot say otherwise

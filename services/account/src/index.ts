@@ -1,0 +1,2 @@
+export { NonceStore } from './nonce-store.ts'
+export { PrivateClient } from './private-client.ts'
