@@ -48,7 +48,12 @@ export async function takeLock(directory: string, subject: LockSubject = JOURNAL
  * Two processes may find the same stale lock. Renaming it away first, and then looking at what was renamed, keeps the
  * slower one from deleting the lock the faster one has just taken.
  */
-async function removeStale(path: string, away: string, stale: string, refuse: (owner: string) => JournalError): Promise<void> {
+async function removeStale(
+  path: string,
+  away: string,
+  stale: string,
+  refuse: (owner: string) => JournalError,
+): Promise<void> {
   try {
     await rename(path, away)
   } catch (error) {

@@ -18,7 +18,7 @@ type Bench = Readonly<{ client: PrivateClient; nonces: string[]; waits: number[]
 async function serve(
   t: TestContext,
   answer: RequestListener,
-  { kind = 'monotonic' as NonceKind, deadlineMs = 5_000 } = {},
+  { kind = 'monotonic', deadlineMs = 5_000 }: { kind?: NonceKind; deadlineMs?: number } = {},
 ): Promise<Bench> {
   const nonces: string[] = []
   const server = createServer((request, response) => {
@@ -110,7 +110,13 @@ test('429 and 503 are tried again after what they ask for, each time with a nonc
     response.writeHead(status, status === 429 ? { 'retry-after': '3' } : {}).end('{}')
   })
   assert.equal((await client.post('/v1/instant/quote', QUOTE, keep)).kind, 'answered')
-  assert.deepEqual([nonces, waits], [['1', '2', '3'], [3_000, 2_000]])
+  assert.deepEqual(
+    [nonces, waits],
+    [
+      ['1', '2', '3'],
+      [3_000, 2_000],
+    ],
+  )
 })
 
 for (const [name, status, body, reason, remedy, attempts] of [

@@ -16,6 +16,7 @@ export const MAX_CONTROL_BODY_BYTES = 65_536
  *   DELETE /control/faults                     disarms those that wait
  *   GET    /control/book/:symbol?update_id=    the true book after an update; the newest without the id
  *   GET    /control/trades/:symbol             the true trades, oldest first
+ *   GET    /control/quotes                     the instant quotes that were offered, oldest first
  *   GET    /control/state                      symbols and connections
  */
 export function controlAnswer(
@@ -25,11 +26,12 @@ export function controlAnswer(
   query: URLSearchParams,
   body: string | null,
 ): RestAnswer {
-  const [, place, symbol] = /^\/control\/(faults|state|book|trades)(?:\/([^/]+))?$/.exec(path) ?? []
+  const [, place, symbol] = /^\/control\/(faults|state|book|trades|quotes)(?:\/([^/]+))?$/.exec(path) ?? []
   if (place === 'faults' && symbol === undefined) return faultsAnswer(exchange, method, body)
   if (method !== 'GET') return refusalFor(404, null)
   if (place === 'state' && symbol === undefined) return json(stateOf(exchange))
-  if (symbol === undefined) return refusalFor(404, null)
+  if (place === 'quotes' && symbol === undefined) return json(exchange.truth.quotes())
+  if (symbol === undefined || place === 'quotes') return refusalFor(404, null)
   if (!exchange.symbols.includes(symbol.toLowerCase())) return unknownSymbol(symbol)
   return place === 'book' ? bookAnswer(exchange, symbol, query.get('update_id')) : json(exchange.truth.trades(symbol))
 }
@@ -76,6 +78,7 @@ function bookAnswer({ truth }: Exchange, symbol: string, updateIdText: string | 
 function stateOf(exchange: Exchange): unknown {
   return {
     nowNs: exchange.nowNs,
+    ...exchange.truth.privateCounts(),
     symbols: exchange.symbols.map((symbol) => ({
       symbol,
       lastUpdateId: exchange.truth.lastUpdateId(symbol),

@@ -1,12 +1,15 @@
 import { type DecimalText, invariant, type Side, type Trade } from '@booktape/market'
 import { Agenda } from './agenda.ts'
+import { type ApiKey, type PrivateHeaders, SIMULATED_KEYS } from './api-keys.ts'
 import { Channel } from './channel.ts'
 import type { Connection, Surroundings } from './connection.ts'
 import { FaultPlan } from './fault-plan.ts'
 import type { FaultRequest } from './faults.ts'
 import type { Refusal } from './frames.ts'
 import { type BookText, MAX_REMEMBERED_CHANGES } from './history.ts'
+import type { TrueQuote } from './instant-quotes.ts'
 import { Market } from './market.ts'
+import { PrivateRest } from './private-rest.ts'
 import { Random } from './random.ts'
 import { errorAnswer, unknownSymbol } from './refusals.ts'
 import { type RestAnswer, restAnswer } from './rest.ts'
@@ -22,6 +25,7 @@ export type ExchangeOptions = Readonly<{
   startNs: bigint
   rate?: number // multiplies how often anything happens
   rememberedChanges?: number // of each symbol, for `truth`
+  keys?: readonly ApiKey[] // SIMULATED_KEYS unless told
 }>
 
 /** A level change as it happened, in canonical text. */
@@ -47,6 +51,10 @@ export type Truth = Readonly<{
   changes(symbol: string, afterId: bigint, upToId: bigint): readonly TrueChange[]
   /** How much has happened since the start. */
   counts(symbol: string): Readonly<{ changes: number; trades: number }>
+  /** The instant quotes that were offered and are remembered, oldest first. */
+  quotes(): readonly TrueQuote[]
+  /** How often somebody asked to execute a quote or to place or cancel an order, and how many signed requests came too fast. */
+  privateCounts(): Readonly<{ executions: number; rateLimited: number }>
 }>
 
 const WINDOW_NS = { '100ms': 100_000_000n, '1s': 1_000_000_000n } as const
@@ -71,6 +79,7 @@ export class Exchange {
   readonly #muted = new Set<string>()
   readonly #agenda = new Agenda()
   readonly #surroundings: Surroundings
+  readonly #private: PrivateRest
   #nowNs: bigint
   #connectionAttempts = 0
 
@@ -107,6 +116,8 @@ export class Exchange {
           return null
         }),
     }
+    const { keys = SIMULATED_KEYS } = options
+    this.#private = new PrivateRest({ keys, markets: this.#markets, faults: this.faults, startNs })
     this.truth = this.#truth()
   }
 
@@ -176,6 +187,11 @@ export class Exchange {
   /** `path` without the query, as `/v1/trades/btcusd`. */
   rest(method: string, path: string, query: URLSearchParams): RestAnswer {
     return this.faults.refusalOf('refuse_rest', null, null) ?? restAnswer(this.#markets, method, path, query)
+  }
+
+  /** A signed POST: everything is in its headers. */
+  privateRest(path: string, headers: PrivateHeaders): RestAnswer {
+    return this.faults.refusalOf('refuse_rest', null, null) ?? this.#private.answer(path, headers, this.#nowNs)
   }
 
   #schedule(channel: Channel, startNs: bigint, staggerNs: bigint): void {
@@ -257,6 +273,8 @@ export class Exchange {
         }))
       },
       counts: (symbol) => this.#market(symbol).counts,
+      quotes: () => this.#private.quotes,
+      privateCounts: () => ({ executions: this.#private.executions, rateLimited: this.#private.rateLimited }),
     }
   }
 }

@@ -2,7 +2,7 @@ import type { Feed, Side } from '@booktape/market'
 import { FAULT_NAMES, type FaultName, type FaultRequest } from './faults.ts'
 import { type Delivery, FRAME_EFFECTS, isFrameFault, now } from './frame-faults.ts'
 import type { OutgoingFrame, Refusal } from './frames.ts'
-import { refusalFor } from './refusals.ts'
+import { errorAnswer, refusalFor } from './refusals.ts'
 
 /** A plan longer than this is a mistake, and every frame looks at every armed fault. */
 export const MAX_ARMED_FAULTS = 1_000
@@ -95,6 +95,15 @@ export class FaultPlan {
       return isFeed && (request.symbol === undefined || request.symbol === symbol)
     })
     return armed === null ? null : refusalFor(armed.status ?? 503, armed.retryAfterS ?? null)
+  }
+
+  /** The refusal of the next signed request, if a fault wants one: with any reason that the venue documents. */
+  privateRefusal(): Refusal | null {
+    const armed = this.#takeFirst('refuse_private', () => true)
+    if (armed === null) return null
+    const refusal = errorAnswer(armed.status ?? 400, armed.reason ?? 'System', 'a fault was asked for')
+    if (armed.retryAfterS === undefined) return refusal
+    return { ...refusal, headers: { ...refusal.headers, 'retry-after': armed.retryAfterS.toString() } }
   }
 
   refusesSubscribe(symbol: string): boolean {

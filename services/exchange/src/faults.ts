@@ -23,6 +23,8 @@ export const FAULTS = {
     'the next `times` connections are answered with HTTP `status`, and Retry-After where `retryAfterS` is given',
   refuse_rest:
     'the next `times` REST requests are answered with HTTP `status`, and Retry-After where `retryAfterS` is given',
+  refuse_private:
+    'the next `times` signed requests are answered with `reason` and HTTP `status` (400 unless told), and Retry-After where `retryAfterS` is given',
   refuse_subscribe: 'the next `times` ws subscribe requests that name `symbol` are refused with -1013',
   wrong_first_sequence: 'the next `times` v1 connections begin at socket_sequence `sequence`',
   empty_book: 'all orders of `symbol`, or of one `side` of it, are withdrawn in one event, and its trading halts',

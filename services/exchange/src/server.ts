@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { invariant } from '@booktape/market'
 import { WebSocketServer } from 'ws'
+import type { ApiKey } from './api-keys.ts'
 import { controlAnswer, MAX_CONTROL_BODY_BYTES } from './control.ts'
 import { Exchange } from './exchange.ts'
 import { Line, refuse } from './line.ts'
@@ -13,6 +14,7 @@ export type ExchangeServerOptions = Readonly<{
   symbols: readonly SymbolSpec[]
   rate?: number // multiplies how often anything happens
   rememberedChanges?: number
+  keys?: readonly ApiKey[]
   port: number // 0: a free one
   host?: string // 127.0.0.1 unless told; /control answers loopback clients only
   clock: Readonly<{ wallNs(): bigint }>
@@ -129,7 +131,10 @@ async function answer(exchange: Exchange, request: IncomingMessage, response: Se
 async function answerOf(exchange: Exchange, request: IncomingMessage): Promise<RestAnswer> {
   const { pathname, searchParams } = urlOf(request)
   const method = request.method ?? 'GET'
-  if (!pathname.startsWith('/control')) return exchange.rest(method, pathname, searchParams)
+  if (!pathname.startsWith('/control')) {
+    if (method === 'POST') return exchange.privateRest(pathname, request.headers)
+    return exchange.rest(method, pathname, searchParams)
+  }
   if (!isLoopback(request.socket.remoteAddress)) return refusalFor(403, null)
   return controlAnswer(exchange, method, pathname, searchParams, await bodyOf(request))
 }

@@ -1,0 +1,81 @@
+import { type ApiKey, KeyRing, type PrivateHeaders, type Role } from './api-keys.ts'
+import type { FaultPlan } from './fault-plan.ts'
+import { InstantDesk, type TrueQuote } from './instant-quotes.ts'
+import type { Market } from './market.ts'
+import { errorAnswer, refusalFor } from './refusals.ts'
+import type { RestAnswer } from './rest.ts'
+
+/** The roles that each private path asks for. Those of orders are here to be counted: nothing is ever placed. */
+const PRIVATE_PATHS: ReadonlyMap<string, readonly Role[]> = new Map([
+  ['/v1/instant/quote', ['Trader']],
+  ['/v1/instant/execute', ['Trader']],
+  ['/v1/order/new', ['Trader']],
+  ['/v1/order/cancel', ['Trader']],
+])
+
+/** Above this the venue answers 429, five more being queued (docs/gemini.md, claim 34). */
+const PRIVATE_PER_MINUTE = 600
+const NS_PER_MINUTE = 60_000_000_000n
+
+/** The private side of REST: who asks, whether they may, and what they get. */
+export class PrivateRest {
+  readonly keys: KeyRing
+  readonly #desk: InstantDesk
+  readonly #markets: ReadonlyMap<string, Market>
+  readonly #faults: FaultPlan
+  #recentNs: bigint[] = []
+  #executions = 0
+  #rateLimited = 0
+
+  constructor(
+    parts: Readonly<{
+      keys: readonly ApiKey[]
+      markets: ReadonlyMap<string, Market>
+      faults: FaultPlan
+      startNs: bigint
+    }>,
+  ) {
+    this.keys = new KeyRing(parts.keys)
+    this.#desk = new InstantDesk(parts.startNs)
+    this.#markets = parts.markets
+    this.#faults = parts.faults
+  }
+
+  /** Every quote that was offered and is remembered, oldest first. */
+  get quotes(): readonly TrueQuote[] {
+    return this.#desk.quotes
+  }
+
+  /** How often somebody asked to execute a quote, or to place or cancel an order. */
+  get executions(): number {
+    return this.#executions
+  }
+
+  /** How many requests came too fast. */
+  get rateLimited(): number {
+    return this.#rateLimited
+  }
+
+  answer(path: string, headers: PrivateHeaders, nowNs: bigint): RestAnswer {
+    const roles = PRIVATE_PATHS.get(path)
+    if (roles === undefined) return refusalFor(404, null)
+    if (path !== '/v1/instant/quote') this.#executions++
+    const fault = this.#faults.privateRefusal()
+    if (fault !== null) return fault
+    if (this.#isTooFast(nowNs)) {
+      this.#rateLimited++
+      return refusalFor(429, 1)
+    }
+    const signed = this.keys.readRequest(path, headers, roles, nowNs)
+    if ('status' in signed) return signed
+    if (path === '/v1/instant/quote') return this.#desk.answer(this.#markets, signed.fields, nowNs)
+    return errorAnswer(400, 'MarketNotOpen', 'This exchange is simulated and places no orders of yours')
+  }
+
+  #isTooFast(nowNs: bigint): boolean {
+    this.#recentNs = this.#recentNs.filter((atNs) => nowNs - atNs < NS_PER_MINUTE)
+    if (this.#recentNs.length >= PRIVATE_PER_MINUTE) return true
+    this.#recentNs.push(nowNs)
+    return false
+  }
+}
