@@ -11,16 +11,20 @@
 --
 --   booktape_migrator  owns the schemas; only "booktape migrate" signs in as it
 --   booktape_recorder  what DATABASE_URL of "booktape record" names
+--   booktape_account   what DATABASE_URL of "booktape account" names; reads the market, writes schema account
 --   booktape_reader    people and dashboards; cannot sign in itself: grant it to the logins that may read
 --
--- No password stands here: give the first two theirs with "\password booktape_migrator" and "\password booktape_recorder".
+-- No password stands here: give the first three theirs with "\password booktape_migrator" and so on. Neither the recorder nor the
+-- readers see anything of schema account.
 
 do $$
 declare
   wanted record;
   strong text;
 begin
-  for wanted in values ('booktape_migrator', 'login'), ('booktape_recorder', 'login'), ('booktape_reader', 'nologin') loop
+  for wanted in
+    values ('booktape_migrator', 'login'), ('booktape_recorder', 'login'), ('booktape_account', 'login'), ('booktape_reader', 'nologin')
+  loop
     if to_regrole(wanted.column1) is null then
       begin
         execute format('create role %I %s', wanted.column1, wanted.column2);
@@ -31,7 +35,7 @@ begin
     end if;
   end loop;
   select string_agg(rolname, ', ') into strong from pg_roles
-  where rolname in ('booktape_migrator', 'booktape_recorder', 'booktape_reader')
+  where rolname in ('booktape_migrator', 'booktape_recorder', 'booktape_account', 'booktape_reader')
     and (rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls);
   if strong is not null then
     raise exception '% may do more than booktape needs: take superuser, createrole, createdb, replication and bypassrls away first', strong;
@@ -39,7 +43,7 @@ begin
 
   -- By default everybody may make temporary tables, and on databases older than version 15 tables in schema public.
   execute format('revoke temporary on database %I from public', current_database());
-  execute format('grant connect on database %I to booktape_migrator, booktape_recorder, booktape_reader', current_database());
+  execute format('grant connect on database %I to booktape_migrator, booktape_recorder, booktape_account, booktape_reader', current_database());
   execute format('grant create on database %I to booktape_migrator', current_database());
 end
 $$;
@@ -56,26 +60,27 @@ begin
   end if;
 
   for owned in
-    select format('schema %I', nspname) as what from pg_namespace where nspname in ('booktape', 'market')
+    select format('schema %I', nspname) as what from pg_namespace where nspname in ('booktape', 'market', 'account')
     union all
     select format('table %s', oid::regclass) from pg_class
     where relkind in ('r', 'p', 'v')
-      and (relnamespace in ('booktape'::regnamespace, 'market'::regnamespace) or oid = to_regclass('public.booktape_migrations'))
+      and (relnamespace in ('booktape'::regnamespace, 'market'::regnamespace, 'account'::regnamespace) or oid = to_regclass('public.booktape_migrations'))
       and relowner <> 'booktape_migrator'::regrole
     union all
     select format('type %s', reltype::regtype) from pg_class
-    where relkind = 'c' and relnamespace in ('booktape'::regnamespace, 'market'::regnamespace)
+    where relkind = 'c' and relnamespace in ('booktape'::regnamespace, 'market'::regnamespace, 'account'::regnamespace)
       and relowner <> 'booktape_migrator'::regrole
     union all
     select format('routine %s', oid::regprocedure) from pg_proc
-    where pronamespace in ('booktape'::regnamespace, 'market'::regnamespace) and proowner <> 'booktape_migrator'::regrole
+    where pronamespace in ('booktape'::regnamespace, 'market'::regnamespace, 'account'::regnamespace)
+      and proowner <> 'booktape_migrator'::regrole
   loop
     execute format('alter %s owner to booktape_migrator', owned.what);
   end loop;
 
   -- The recorder begins with nothing, so that a right taken out of this file is taken away by running it.
-  revoke all on all tables in schema booktape, market from booktape_recorder;
-  revoke all on all functions in schema booktape, market from booktape_recorder;
+  revoke all on all tables in schema booktape, market, account from booktape_recorder;
+  revoke all on all functions in schema booktape, market, account from booktape_recorder;
   grant usage on schema booktape to booktape_recorder;
   -- Whether the tables are those it writes (services/recorder, contact.ts).
   grant select on public.booktape_migrations to booktape_recorder;
@@ -127,5 +132,23 @@ begin
     booktape.book_snapshots, booktape.quotes, booktape.trades, booktape.instruments, booktape.audits, booktape.quarantine,
     booktape.known_epochs, booktape.book_chunks, booktape.settled_messages, booktape.settled_changes,
     booktape.omitted_runs to booktape_reader;
+
+  -- Who writes down what an account was offered and did: reads the market as people do, and of its own changes only what becomes known
+  -- later.
+  revoke all on all tables in schema booktape, market, account from booktape_account;
+  revoke all on all functions in schema account from booktape_account;
+  begin
+    grant booktape_reader to booktape_account;
+  exception
+    when unique_violation then null; -- another database of the server is set up at the same time
+  end;
+  grant usage on schema account to booktape_account;
+  grant select on public.booktape_migrations to booktape_account;
+  grant insert (name) on booktape.venue to booktape_account;
+  grant select, insert on all tables in schema account to booktape_account;
+  grant update (written_position, state, recorded_until) on account.journals to booktape_account;
+  grant update (book_state, book_reason, book_feed, book_epoch_id, book_update_id, book_filled_quantity, book_average_price,
+    book_worst_price, book_levels, premium_bps, premium_with_fee_bps) on account.instant_quotes to booktape_account;
+  grant execute on all functions in schema account to booktape_account;
 end
 $$;

@@ -77,3 +77,4 @@ export {
   v1Url,
   wsUrl,
 } from './urls.ts'
+export { readVenueSettings, type VenueSettings } from './venue-settings.ts'

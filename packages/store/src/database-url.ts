@@ -14,6 +14,19 @@ export type Connection = Readonly<{
 
 export const DEFAULT_PORT = 5432
 
+/** What reads settings (packages/runtime), as far as it is needed here. */
+type Settings = Readonly<{ secret(name: string): string | null; problem(sentence: string): void }>
+
+/** DATABASE_URL, or null where there is none. */
+export function readDatabaseSetting(read: Settings): string | null {
+  const text = read.secret('DATABASE_URL')
+  if (text === null) return null
+  const protocol = URL.parse(text)?.protocol
+  if (protocol === 'postgres:' || protocol === 'postgresql:') return text
+  read.problem('DATABASE_URL must look like postgres://user:password@host:5432/database.')
+  return null
+}
+
 /**
  * Reads `postgres://user:password@host:port/database?…`; a Unix socket is `?host=/folder`.
  *

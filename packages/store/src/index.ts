@@ -1,6 +1,17 @@
+export {
+  ACCOUNT_TABLES,
+  type AccountRow,
+  type AccountRows,
+  type AccountTable,
+  type AccountValue,
+  noAccountRows,
+} from './account-tables.ts'
+export { type AccountBatch, type AccountPosition, type AccountWriteResult, AccountWriter } from './account-writer.ts'
+export { answerQuotes } from './answer-quotes.ts'
+export { cleanText } from './array-text.ts'
 export { type BookSpan, bookSpans, openingBook, type PriceLevels, type ReplayQuestion } from './book-spans.ts'
 export { type Database, type DatabaseOptions, openDatabase } from './database.ts'
-export { redactDatabaseUrl } from './database-url.ts'
+export { readDatabaseSetting, redactDatabaseUrl } from './database-url.ts'
 export { orStoreError, RETRY_CLASSES, type RetryClass } from './failure.ts'
 export { MIGRATION_PROBLEMS, MigrationError, type MigrationProblem, migrate, pendingMigrations } from './migrate.ts'
 export { DAYS_AHEAD, defaultPartitionRows, ensurePartitions } from './partitions.ts'

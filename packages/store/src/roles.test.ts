@@ -174,6 +174,8 @@ describe('the roles of deploy/postgres/roles.sql', () => {
     'update booktape.quotes set bid_price = 1',
     'select * from booktape.book_messages',
     'select * from market.trades',
+    'select * from account.instant_quotes',
+    'select * from market.instant_quotes',
     'truncate booktape.trades',
     'drop table booktape.quarantine',
     'drop schema booktape cascade',
@@ -198,6 +200,8 @@ describe('the roles of deploy/postgres/roles.sql', () => {
   }
 
   for (const statement of [
+    'select * from account.instant_quotes',
+    'select account.answer_quotes(1)',
     'insert into booktape.quarantine select * from booktape.quarantine',
     'update booktape.gaps set state = $$filled$$',
     'delete from booktape.gaps',
@@ -229,7 +233,7 @@ describe('the roles of deploy/postgres/roles.sql', () => {
     const { rows: views } = await reader.query<{ name: string }>(
       `select viewname as name from pg_views where schemaname = 'market'`,
     )
-    assert.equal(views.length, 10)
+    assert.equal(views.length, 11)
     for (const { name } of views) await reader.query(`select * from market.${name}`)
     for (const call of [
       "bars('btcusd', '1 minute', '2026-07-29 08:00+00', '2026-07-29 08:05+00')",

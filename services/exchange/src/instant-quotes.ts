@@ -39,11 +39,7 @@ export class InstantDesk {
     this.#nextQuoteId = startNs / NS_PER_MS
   }
 
-  answer(
-    markets: ReadonlyMap<string, Market>,
-    fields: Readonly<Record<string, unknown>>,
-    nowNs: bigint,
-  ): RestAnswer {
+  answer(markets: ReadonlyMap<string, Market>, fields: Readonly<Record<string, unknown>>, nowNs: bigint): RestAnswer {
     const { symbol, side, totalSpend } = fields
     const market = typeof symbol === 'string' ? markets.get(symbol.toLowerCase()) : undefined
     if (market === undefined) return errorAnswer(400, 'InvalidSymbol', 'An invalid symbol was specified')

@@ -1,6 +1,7 @@
-import { canonicalSymbol, PRODUCTION, readBaseUrl, SANDBOX } from '@booktape/gemini'
+import { canonicalSymbol, readVenueSettings } from '@booktape/gemini'
 import type { Feed } from '@booktape/market'
 import { type Environment, LOG_LEVELS, type LogLevel, readSettings, type SettingsReader } from '@booktape/runtime'
+import { readDatabaseSetting } from '@booktape/store'
 
 /** Everything a recorder is told, read once from the environment (contract, section 2). */
 export type RecorderConfig = Readonly<{
@@ -42,10 +43,6 @@ const MIN_JOURNAL_BYTES = 256 * 2 ** 20
 /** @throws ConfigError that names every problem at once. */
 export function readRecorderConfig(env: Environment): RecorderConfig {
   return readSettings(env, (read) => {
-    const bases = read.boolean('BOOKTAPE_SANDBOX', { default: false }) ? SANDBOX : PRODUCTION
-    const v1Url = baseUrl(read, 'BOOKTAPE_GEMINI_V1_URL', 'ws', bases.v1)
-    const wsUrl = baseUrl(read, 'BOOKTAPE_GEMINI_WS_URL', 'ws', bases.ws)
-    const restUrl = baseUrl(read, 'BOOKTAPE_GEMINI_REST_URL', 'http', bases.rest)
     const shards = read.integer('BOOKTAPE_SHARDS', { default: 1, min: 1, max: 256 })
     const shard = read.integer('BOOKTAPE_SHARD', { default: 0, min: 0, max: 255 })
     if (shard >= shards)
@@ -72,7 +69,7 @@ export function readRecorderConfig(env: Environment): RecorderConfig {
     return {
       symbols: symbols(read),
       feeds: feeds(read),
-      databaseUrl: databaseUrl(read),
+      databaseUrl: readDatabaseSetting(read),
       dataDir: read.text('BOOKTAPE_DATA_DIR', { default: '.booktape' }),
       line,
       shard,
@@ -80,10 +77,7 @@ export function readRecorderConfig(env: Environment): RecorderConfig {
       httpHost: read.text('BOOKTAPE_HTTP_HOST', { default: '127.0.0.1' }),
       httpPort: read.integer('BOOKTAPE_HTTP_PORT', { default: 9464, min: 0, max: 65_535 }),
       statusPage: read.boolean('BOOKTAPE_STATUS_PAGE', { default: false }),
-      v1Url,
-      wsUrl,
-      restUrl,
-      venue: venueOf(read, [v1Url, wsUrl, restUrl]),
+      ...readVenueSettings(read),
       dialsPerMinute: read.integer('BOOKTAPE_DIALS_PER_MINUTE', { default: 60, min: 1, max: 60 }),
       snapshotIntervalMs,
       rotateAfterMs,
@@ -121,37 +115,4 @@ function feeds(read: SettingsReader): readonly Feed[] {
     read.problem(`BOOKTAPE_FEEDS holds ${JSON.stringify(text.slice(0, 40))}; the feeds are v1 and ws.`)
     return []
   })
-}
-
-function databaseUrl(read: SettingsReader): string | null {
-  const text = read.secret('DATABASE_URL')
-  if (text === null) return null
-  const protocol = URL.parse(text)?.protocol
-  if (protocol === 'postgres:' || protocol === 'postgresql:') return text
-  read.problem('DATABASE_URL must look like postgres://user:password@host:5432/database.')
-  return null
-}
-
-function baseUrl(read: SettingsReader, name: string, schemes: 'ws' | 'http', standard: string): string {
-  const url = readBaseUrl(read.text(name, { default: standard }), schemes)
-  if (url instanceof URL) return url.href
-  read.problem(`${name}: ${url}.`)
-  return standard
-}
-
-/** Real and simulated data never meet: a recorder is wholly at one venue. */
-function venueOf(read: SettingsReader, urls: readonly string[]): RecorderConfig['venue'] {
-  const venues = new Set(
-    urls.map((url) => {
-      const { hostname } = new URL(url)
-      if (hostname === 'api.gemini.com' || hostname === 'ws.gemini.com') return 'gemini'
-      return hostname.endsWith('sandbox.gemini.com') ? 'gemini-sandbox' : 'simulated'
-    }),
-  )
-  if (venues.size > 1 && !read.hasProblem('BOOKTAPE_GEMINI_')) {
-    read.problem(
-      'BOOKTAPE_GEMINI_V1_URL, …_WS_URL and …_REST_URL must all be Gemini, all its sandbox, or all simulated.',
-    )
-  }
-  return [...venues][0] ?? 'gemini'
 }
