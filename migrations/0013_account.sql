@@ -104,8 +104,11 @@ language plpgsql as $$
 declare
   quote account.instant_quotes;
   epoch record;
-  cost record;
   state booktape.book_state;
+  filled numeric;
+  average numeric;
+  worst numeric;
+  reached integer;
   why text;
   price_with_fee numeric;
   answered integer := 0;
@@ -114,8 +117,11 @@ begin
     select * from account.instant_quotes q where q.book_state = 'pending' order by q.received_time_ns limit at_most
   loop
     why := null;
-    cost := null;
     state := null;
+    filled := null;
+    average := null;
+    worst := null;
+    reached := null;
     select e.epoch_id, e.feed, coalesce(e.ended_at >= quote.received_time or j.recorded_until >= quote.received_time, false) as is_stored
     into epoch
     from booktape.epochs e left join booktape.journals j using (journal_id)
@@ -132,8 +138,8 @@ begin
     end if;
     begin
       state := booktape.proven_state_at(quote.symbol, quote.received_time, null, epoch.feed);
-      select * into cost
-      from market.fill_cost_at(quote.symbol, quote.received_time, quote.side, quote.quantity, epoch.feed);
+      select c.filled_quantity, c.average_price, c.worst_price, c.levels into filled, average, worst, reached
+      from market.fill_cost_at(quote.symbol, quote.received_time, quote.side, quote.quantity, epoch.feed) c;
     exception when sqlstate 'BT001' then
       why := sqlerrm;
     end;
@@ -146,17 +152,15 @@ begin
     set book_state = case when why is null then 'known' else 'not_known' end,
       book_reason = why,
       book_feed = case when why is null then epoch.feed end,
-      book_epoch_id = case when why is null then state.epoch_id end,
-      book_update_id = case when why is null then state.update_id end,
-      book_filled_quantity = case when why is null then cost.filled_quantity end,
-      book_average_price = case when why is null then cost.average_price end,
-      book_worst_price = case when why is null then cost.worst_price end,
-      book_levels = case when why is null then cost.levels end,
+      book_epoch_id = state.epoch_id,
+      book_update_id = state.update_id,
+      book_filled_quantity = filled,
+      book_average_price = average,
+      book_worst_price = worst,
+      book_levels = reached,
       -- A book that does not hold the whole quantity has no price for it.
-      premium_bps = case when why is null and cost.filled_quantity = quote.quantity then
-        account.premium_bps(quote.side, quote.price, cost.average_price) end,
-      premium_with_fee_bps = case when why is null and cost.filled_quantity = quote.quantity then
-        account.premium_bps(quote.side, price_with_fee, cost.average_price) end
+      premium_bps = case when filled = quote.quantity then account.premium_bps(quote.side, quote.price, average) end,
+      premium_with_fee_bps = case when filled = quote.quantity then account.premium_bps(quote.side, price_with_fee, average) end
     where q.journal_id = quote.journal_id and q.position = quote.position;
     answered := answered + 1;
   end loop;

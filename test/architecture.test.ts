@@ -24,7 +24,7 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
   recorder: { imports: ['market', 'book', 'gemini', 'session', 'journal', 'transport', 'store', 'runtime'] },
   exchange: { imports: ['market', 'runtime'] },
   account: { imports: ['market', 'gemini', 'journal', 'transport', 'store', 'runtime'] },
-  cli: { imports: ['runtime', 'store', 'embedded', 'recorder', 'exchange'] },
+  cli: { imports: ['runtime', 'store', 'embedded', 'recorder', 'account', 'exchange'] },
 }
 
 /** Doors to the outside that a pure package does not have: what it needs is handed in. */
@@ -123,6 +123,20 @@ test('claims cited in the code stand in docs/gemini.md', () => {
   )
   assert.deepEqual(found, [])
   assert.ok(claims.size >= 20)
+})
+
+// The simulated exchange knows them, to count who calls.
+test('no code of ours can execute a quote, or place or cancel an order: the paths stand nowhere', () => {
+  const found = broken(({ text, owner }) => {
+    const path =
+      /instant\/execute|\/v\d\/order\/(?!events)[a-z]|order\.(place|cancel)|\/v1\/(withdraw|transfer|wrap)/.exec(
+        withoutComments(text),
+      )?.[0]
+    return path === undefined || owner === 'exchange' ? [] : [`names ${path}; nothing is ever executed here`]
+  })
+  assert.deepEqual(found, [])
+  const asked = sources.filter(({ text }) => /\.post\(/.test(withoutComments(text))).map(({ path }) => path)
+  assert.deepEqual(asked, ['services/account/src/private-client.ts', 'services/account/src/quoter.ts'])
 })
 
 function withoutComments(text: string): string {

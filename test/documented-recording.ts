@@ -118,7 +118,43 @@ export async function storeDocumentedRecording(client: Client): Promise<void> {
       state: reason === 'stopped' ? 'open' : 'closed',
     })
   }
+  for (const [i, { time, side, price, quantity, fee, spent }] of OFFERS.entries()) {
+    const requested = nsOf(time) - OFFER_DELAY_NS
+    await client.query(
+      `insert into account.instant_quotes (journal_id, position, key_fingerprint, symbol, side, requested_time, requested_time_ns,
+         received_time, received_time_ns, quote_id, max_age_ms, pair, price, price_currency, quantity, quantity_currency, fee, fee_currency,
+         deposit_fee, deposit_fee_currency, total_spend, total_spend_currency)
+       values ($1, $2, 'documented', $3, $4, booktape.instant($5), $5, $6, $7, $8, 60000, 'BTCUSD', $9, 'USD', $10, 'BTC', $11, 'USD',
+         0, 'USD', $12, $13)`,
+      [
+        deriveId('journal', 'offers'),
+        i + 1,
+        SYMBOL,
+        side,
+        requested,
+        at(time),
+        nsOf(time),
+        7001 + i,
+        price,
+        quantity,
+        fee,
+        spent,
+        side === 'buy' ? 'USD' : 'BTC',
+      ],
+    )
+  }
+  await client.query('select account.answer_quotes(100)')
 }
+
+/** Instant quotes offered while it was recorded; those of the half minute without a connection have no book to be held against. */
+const OFFERS = [
+  { time: '10:00:15', side: 'buy', price: '101.505', quantity: '1', fee: '1.5', spent: '103.005' },
+  { time: '10:00:16', side: 'buy', price: '102.5', quantity: '3', fee: '4.6', spent: '312.1' },
+  { time: '10:01:00', side: 'sell', price: '99.5', quantity: '0.5', fee: '0.75', spent: '0.5' },
+  { time: '10:02:10', side: 'buy', price: '102', quantity: '1', fee: '1.5', spent: '103.5' },
+  { time: '10:03:30', side: 'buy', price: '98.98', quantity: '2', fee: '2.96', spent: '200.92' },
+] as const
+const OFFER_DELAY_NS = 120_000_000n
 
 const SYMBOL = 'btcusd'
 const FEED = 'v1'

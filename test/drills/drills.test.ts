@@ -4,6 +4,7 @@ import type { Drill } from './drill.ts'
 import { kills } from './kills.ts'
 import { lines } from './lines.ts'
 import { outage } from './outage.ts'
+import { quotes } from './quotes.ts'
 
 // Each drill in small: that it finds nothing, and that it did and compared what it says. How fast anything was is of the long form.
 
@@ -23,6 +24,12 @@ for (const [name, drill, small, shown] of [
     outage,
     { 'warmup-s': 1, 'away-s': 3, 'changes-per-s': 400, 'goal-factor': 0 },
     [/^the backlog at its return: [1-9]\d+ entries/, /^72 last books held against the exchange's own, 0 gaps/],
+  ],
+  [
+    'quotes',
+    quotes,
+    { minutes: 0.05 },
+    [/^[1-9]\d+ quotes stored of [1-9]\d+ offered/, /^0 executions, at most [1-9]\d* requests in a minute, 0 too fast/],
   ],
 ] as const satisfies readonly (readonly [string, Drill, Record<string, number>, readonly RegExp[]])[]) {
   test(`the drill "${name}" in small keeps every promise`, async () => {

@@ -1,5 +1,6 @@
 export { readBaseUrl } from './base-url.ts'
 export { Credentials, isMasterKey } from './credentials.ts'
+export { decodeInstantQuote, type InstantQuote } from './decode-instant-quote.ts'
 export {
   decodeRestBook,
   decodeRestError,

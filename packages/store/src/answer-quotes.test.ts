@@ -57,6 +57,16 @@ describe('what the recorded book says to an instant quote', () => {
     )
   }
 
+  // The first of all: a function that has answered before would hide that it cannot begin so.
+  test('a symbol that nobody records has no answer, and the reason is stored', async () => {
+    await quote({ at: '10:00:05', symbol: 'ethusd' })
+    assert.equal(await answerQuotes(database), 1)
+    const [row] = await recording.rows(ANSWERS)
+    assert.equal(row?.[0], 'not_known')
+    assert.match(row?.[9] ?? '', /the book of ethusd on any feed is not known at .*: it was never recorded/)
+    assert.equal(await answerQuotes(database), 0)
+  })
+
   for (const [name, of, expected] of [
     [
       'a buy pays more than the best ask',
@@ -107,15 +117,5 @@ describe('what the recorded book says to an instant quote', () => {
     await recording.client.query(`update booktape.journals set recorded_until = now() + interval '1 second'`)
     assert.equal(await answerQuotes(database), 1)
     assert.equal((await recording.rows(ANSWERS))[0]?.[0], 'known')
-  })
-
-  test('a symbol that nobody records has no answer, and the reason is stored', async () => {
-    await recording.client.query(`update booktape.journals set recorded_until = now()`)
-    await quote({ at: '10:00:05', symbol: 'ethusd' })
-    assert.equal(await answerQuotes(database), 1)
-    const [row] = await recording.rows(ANSWERS)
-    assert.equal(row?.[0], 'not_known')
-    assert.match(row?.[9] ?? '', /the book of ethusd on any feed is not known at .*: it was never recorded/)
-    assert.equal(await answerQuotes(database), 0)
   })
 })

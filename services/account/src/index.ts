@@ -1,2 +1,3 @@
-export { NonceStore } from './nonce-store.ts'
-export { PrivateClient } from './private-client.ts'
+export { type AccountParts, recordAccount } from './account.ts'
+export { type AccountConfig, type QuoteAsk, readAccountConfig } from './config.ts'
+export { WrongDatabaseError } from './contact.ts'

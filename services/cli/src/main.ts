@@ -28,6 +28,14 @@ program
   })
 
 program
+  .command('account')
+  .description('instant quotes offered to an account, written down; nothing is ever executed (docs/configuration.md)')
+  .action(async () => {
+    const { accountFromEnvironment } = await import('./account.ts')
+    await accountFromEnvironment()
+  })
+
+program
   .command('migrate')
   .description("bring the database of DATABASE_URL to this version's tables and functions")
   .action(async () => {

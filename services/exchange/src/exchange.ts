@@ -53,8 +53,11 @@ export type Truth = Readonly<{
   counts(symbol: string): Readonly<{ changes: number; trades: number }>
   /** The instant quotes that were offered and are remembered, oldest first. */
   quotes(): readonly TrueQuote[]
-  /** How often somebody asked to execute a quote or to place or cancel an order, and how many signed requests came too fast. */
-  privateCounts(): Readonly<{ executions: number; rateLimited: number }>
+  /**
+   * How often somebody asked to execute a quote or to place or cancel an order; how many signed requests came too fast, and how
+   * many at most within a minute.
+   */
+  privateCounts(): Readonly<{ executions: number; rateLimited: number; mostInAMinute: number }>
 }>
 
 const WINDOW_NS = { '100ms': 100_000_000n, '1s': 1_000_000_000n } as const
@@ -274,7 +277,10 @@ export class Exchange {
       },
       counts: (symbol) => this.#market(symbol).counts,
       quotes: () => this.#private.quotes,
-      privateCounts: () => ({ executions: this.#private.executions, rateLimited: this.#private.rateLimited }),
+      privateCounts: () => {
+        const { executions, rateLimited, mostInAMinute } = this.#private
+        return { executions, rateLimited, mostInAMinute }
+      },
     }
   }
 }

@@ -103,7 +103,7 @@ test('nothing is executed, and whoever asks for it is counted', () => {
   const made = exchange()
   const headers = signed({ request: '/v1/instant/execute', nonce: 1 })
   assert.deepEqual(answerOf(made, headers, '/v1/instant/execute'), [400, 'MarketNotOpen'])
-  assert.deepEqual(made.truth.privateCounts(), { executions: 1, rateLimited: 0 })
+  assert.deepEqual(made.truth.privateCounts(), { executions: 1, rateLimited: 0, mostInAMinute: 1 })
   assert.equal(made.privateRest('/v1/nosuch', headers).status, 404)
 })
 
@@ -112,7 +112,7 @@ test('the 601st signed request of a minute is told to wait', () => {
   for (let nonce = 1; nonce <= 600; nonce++) made.privateRest('/v1/instant/quote', signed({ ...QUOTE, nonce }))
   const { status, headers } = made.privateRest('/v1/instant/quote', signed({ ...QUOTE, nonce: 601 }))
   assert.deepEqual([status, headers['retry-after']], [429, '1'])
-  assert.deepEqual(made.truth.privateCounts(), { executions: 0, rateLimited: 1 })
+  assert.deepEqual(made.truth.privateCounts(), { executions: 0, rateLimited: 1, mostInAMinute: 600 })
   made.advanceTo(START_NS + 62_000_000_000n)
   assert.deepEqual(answerOf(made, signed({ ...QUOTE, nonce: 602 })), [200, 'none'])
 })

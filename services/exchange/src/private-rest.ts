@@ -26,6 +26,7 @@ export class PrivateRest {
   #recentNs: bigint[] = []
   #executions = 0
   #rateLimited = 0
+  #mostInAMinute = 0
 
   constructor(
     parts: Readonly<{
@@ -56,13 +57,19 @@ export class PrivateRest {
     return this.#rateLimited
   }
 
+  /** The most requests that came within one minute, those that were refused by a fault included. */
+  get mostInAMinute(): number {
+    return this.#mostInAMinute
+  }
+
   answer(path: string, headers: PrivateHeaders, nowNs: bigint): RestAnswer {
     const roles = PRIVATE_PATHS.get(path)
     if (roles === undefined) return refusalFor(404, null)
     if (path !== '/v1/instant/quote') this.#executions++
+    const isTooFast = this.#isTooFast(nowNs)
     const fault = this.#faults.privateRefusal()
     if (fault !== null) return fault
-    if (this.#isTooFast(nowNs)) {
+    if (isTooFast) {
       this.#rateLimited++
       return refusalFor(429, 1)
     }
@@ -76,6 +83,7 @@ export class PrivateRest {
     this.#recentNs = this.#recentNs.filter((atNs) => nowNs - atNs < NS_PER_MINUTE)
     if (this.#recentNs.length >= PRIVATE_PER_MINUTE) return true
     this.#recentNs.push(nowNs)
+    this.#mostInAMinute = Math.max(this.#mostInAMinute, this.#recentNs.length)
     return false
   }
 }

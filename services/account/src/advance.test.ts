@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readDecimal } from '@booktape/market'
+import { type AccountState, advance, NEW_STATE } from './advance.ts'
+import type { QuoteAsk } from './config.ts'
+import { type AccountEvent, readEntry, writeEntry } from './event.ts'
+
+const totalSpend = readDecimal('100')
+assert.ok(totalSpend !== null)
+const ASK: QuoteAsk = { symbol: 'btcusd', side: 'buy', totalSpend }
+const AT = { wallNs: 1_785_312_000_123_456_789n, monoNs: 5n }
+const SENT = '1785312000023456789'
+const OFFER =
+  '{"quoteId":1328,"maxAgeMs":60000,"pair":"BTCUSD","price":"6445.07","priceCurrency":"USD","side":"buy","quantity":"0.01505181","quantityCurrency":"BTC","fee":"2.9900309233","feeCurrency":"USD","depositFee":"0","depositFeeCurrency":"USD","totalSpend":"100","totalSpendCurrency":"USD"}'
+
+/** By way of the journal, as every event goes. */
+function rowsOf(event: AccountEvent, state: AccountState = { keyFingerprint: 'f' }): ReturnType<typeof advance> {
+  const read = readEntry({ ...writeEntry(event), position: 7 })
+  assert.deepEqual(read, event)
+  return advance(state, 7, event)
+}
+
+test('a quote is one row, with both its times and every field to the last digit', () => {
+  const { instant_quotes: quotes, quarantine } = rowsOf({
+    kind: 'quote_answered',
+    at: AT,
+    ask: ASK,
+    sentNs: SENT,
+    body: OFFER,
+  })
+  assert.deepEqual(quarantine, [])
+  assert.deepEqual(quotes, [
+    {
+      position: 7,
+      key_fingerprint: 'f',
+      symbol: 'btcusd',
+      side: 'buy',
+      requested_time: '2026-07-29T08:00:00.023456Z',
+      requested_time_ns: '1785312000023456789',
+      received_time: '2026-07-29T08:00:00.123456Z',
+      received_time_ns: '1785312000123456789',
+      quote_id: '1328',
+      max_age_ms: '60000',
+      pair: 'BTCUSD',
+      price: '6445.07',
+      price_currency: 'USD',
+      quantity: '0.01505181',
+      quantity_currency: 'BTC',
+      fee: '2.9900309233',
+      fee_currency: 'USD',
+      deposit_fee: '0',
+      deposit_fee_currency: 'USD',
+      total_spend: '100',
+      total_spend_currency: 'USD',
+    },
+  ])
+})
+
+for (const [name, body, reason] of [
+  ['a page of HTML', '<html>', /^MALFORMED_JSON: /],
+  [
+    'an offer for the other side',
+    OFFER.replace('"buy"', '"sell"'),
+    /^WRONG_TYPE: asked to buy btcusd, offered to sell BTCUSD$/,
+  ],
+  [
+    'an offer for another symbol',
+    OFFER.replace('BTCUSD', 'ETHUSD'),
+    /^WRONG_TYPE: asked to buy btcusd, offered to buy ETHUSD$/,
+  ],
+] as const) {
+  test(`${name} is kept in quarantine, and is no quote`, () => {
+    const rows = rowsOf({ kind: 'quote_answered', at: AT, ask: ASK, sentNs: SENT, body })
+    assert.deepEqual(rows.instant_quotes, [])
+    const [row] = rows.quarantine
+    assert.match(String(row?.reason), reason)
+    assert.equal(row?.payload, `\\x${Buffer.from(body).toString('hex')}`)
+  })
+}
+
+test('of a long answer the first 4 KiB are kept', () => {
+  const rows = rowsOf({ kind: 'quote_answered', at: AT, ask: ASK, sentNs: SENT, body: 'x'.repeat(10_000) })
+  assert.equal(String(rows.quarantine[0]?.payload).length, 2 + 2 * 4_096)
+})
+
+test('a refusal is a row with its reason and our sentence', () => {
+  const refusal = { status: 403, reason: 'MissingRole', explanation: 'it needs the role Trader' }
+  const [row] = rowsOf({ kind: 'quote_refused', at: AT, ask: ASK, sentNs: SENT, ...refusal }).quote_failures
+  assert.deepEqual(
+    [row?.status, row?.reason, row?.explanation, row?.total_spend],
+    [403, 'MissingRole', 'it needs the role Trader', '100'],
+  )
+})
+
+test('a start says whose key it is from then on', () => {
+  const state = { ...NEW_STATE }
+  rowsOf({ kind: 'started', at: AT, keyFingerprint: '0123456789abcdef' }, state)
+  assert.deepEqual(state, { keyFingerprint: '0123456789abcdef' })
+  assert.deepEqual(rowsOf({ kind: 'stopped', at: AT }, state), {
+    instant_quotes: [],
+    quote_failures: [],
+    quarantine: [],
+  })
+})
+
+test('an entry of a later version is passed over', () => {
+  const entry = { ...writeEntry({ kind: 'stopped', at: AT }), kind: 250, position: 7 }
+  assert.equal(readEntry(entry), null)
+})
