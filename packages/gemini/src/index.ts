@@ -2,6 +2,15 @@ export { readBaseUrl } from './base-url.ts'
 export { Credentials, isMasterKey } from './credentials.ts'
 export { decodeInstantQuote, type InstantQuote } from './decode-instant-quote.ts'
 export {
+  decodeOrderEvents,
+  MAX_CLIENT_ORDER_ID,
+  ORDER_EVENTS,
+  type OrderEvent,
+  type OrderEventsMessage,
+  type OrderEventType,
+  type OrderFill,
+} from './decode-order-events.ts'
+export {
   decodeRestBook,
   decodeRestError,
   decodeRestTrades,
