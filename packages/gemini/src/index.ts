@@ -1,5 +1,13 @@
 export { readBaseUrl } from './base-url.ts'
 export { Credentials, isMasterKey } from './credentials.ts'
+export {
+  type AccountMessage,
+  type Balance,
+  decodeAccountMessage,
+  ORDER_STATUSES,
+  type OrderStatus,
+  type OrderUpdate,
+} from './decode-account-streams.ts'
 export { decodeInstantQuote, type InstantQuote } from './decode-instant-quote.ts'
 export {
   decodeOrderEvents,
