@@ -29,6 +29,8 @@ export const quotes: Drill = {
       let cuts = 0
       do {
         await delay(dice.logBetween(200, 8_000))
+        // One at a time: two refused nonces in a row mean that another program uses the key, and a pause of a minute.
+        if (scene.exchange.exchange.faults.armed.length > 0) continue
         const fault = dice.pick(FAULTS)
         if (fault === null) {
           await scene.rows(
