@@ -60,7 +60,6 @@ export class AccountScene {
   readonly #database: TemporaryDatabase
   readonly #directory: string
   readonly #env: Environment
-  readonly #retired: Command[] = []
   #shown = ''
 
   static async start(
@@ -109,19 +108,12 @@ export class AccountScene {
   }
 
   startAccount(): void {
-    if (this.#account !== null) this.#retired.push(this.#account)
     this.#account = new Command('account', {
       ...this.#env,
       BOOKTAPE_DATA_DIR: join(this.#directory, 'account'),
       BOOKTAPE_GEMINI_API_KEY: KEY,
       BOOKTAPE_GEMINI_API_SECRET: SECRET,
     })
-  }
-
-  /** The account's service dies without a word and begins again. */
-  async killAccount(): Promise<void> {
-    await this.account.stop('SIGKILL')
-    this.startAccount()
   }
 
   async rows<T extends object>(query: string): Promise<readonly T[]> {
@@ -157,7 +149,7 @@ export class AccountScene {
 
   /** Where the key or the secret shows: nowhere, if all is well. */
   async placesOfSecrets(): Promise<readonly string[]> {
-    const commands = [this.recorder, this.account, ...this.#retired]
+    const commands = [this.recorder, this.account]
     const places = commands.some(({ output }) => output.includes(CANARY)) ? ['a line of a log'] : []
     if (this.#shown.includes(CANARY)) places.push('a page or the arguments')
     for (const file of filesBelow(this.#directory))
