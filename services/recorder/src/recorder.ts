@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Journal } from '@booktape/journal'
-import { type Clock, linkSignals, type Logger } from '@booktape/runtime'
+import { type Clock, type Logger, linkSignals } from '@booktape/runtime'
 import { type RunSettings, TICK_MS } from '@booktape/session'
 import { type Assembly, assemble } from './assembly.ts'
 import type { RecorderConfig } from './config.ts'
@@ -142,11 +142,12 @@ function newTick({ journal, fleet, corridor, scribe, now }: Assembly, config: Re
 }
 
 async function housekeep(assembly: Assembly, clock: Clock, log: Logger): Promise<void> {
-  const { journal, scribe, makeContact, settle } = assembly
+  const { journal, scribe, makeContact, settle, housekept } = assembly
   try {
     await release(journal, scribe, clock.wallNs())
     await makeContact()
     await settle()
+    housekept()
   } catch (error) {
     log.warn({ error }, 'housekeeping failed: tried again in ten minutes')
   }
