@@ -116,8 +116,10 @@ function ofKind<Kind extends TapeEvent['kind']>(events: readonly TapeEvent[], ki
   return events.filter((event): event is Extract<TapeEvent, { kind: Kind }> => event.kind === kind)
 }
 
-function withoutLine({ line: _, ...message }: BookMessage & Readonly<{ line: string }>): BookMessage {
-  return message
+function withoutLine(message: TapeEvent & BookMessage): BookMessage {
+  const { line, ...rest } = message
+  assert.equal(line, 'a')
+  return rest
 }
 
 /** v1's changes carry what they changed by, which is not stored. */

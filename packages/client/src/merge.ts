@@ -40,11 +40,11 @@ async function refill<Event>(head: Head<Event>, instantOf: (event: Event) => big
   head.at = 0
   head.instant = null
   for (;;) {
-    const { done, value } = await head.stream.next()
-    if (done === true) return
-    const [first] = value
+    const next = await head.stream.next()
+    if (next.done === true) return
+    const [first] = next.value
     if (first === undefined) continue
-    head.page = value
+    head.page = next.value
     head.instant = instantOf(first)
     return
   }

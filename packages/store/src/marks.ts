@@ -16,10 +16,12 @@ export function changeOfMark(code: number, price: DecimalText, quantity: Decimal
   return { side: meaning.side, price, quantity, reason: meaning.reason }
 }
 
+const ASCII_CODES = 128
+
 type Meaning = Readonly<{ side: Side; reason: ChangeReason | null }>
 
 const MEANINGS: readonly (Meaning | undefined)[] = (() => {
-  const meanings: (Meaning | undefined)[] = new Array(128).fill(undefined)
+  const meanings: (Meaning | undefined)[] = Array.from({ length: ASCII_CODES }, () => undefined)
   const letters: readonly [ChangeReason | null, string][] = [
     ...(Object.entries(LETTERS) as [ChangeReason, string][]),
     [null, NO_REASON],

@@ -38,22 +38,22 @@ export async function* storedMessages(client: PoolClient, range: MessageRange): 
 type Stored = Readonly<{ first_seq: bigint; end_seq: bigint }>
 
 /** Rows or chunks, a page at a time; the next page is asked for while this one is used. */
-class Pages<Row extends Stored> {
+class Pages<Item extends Stored> {
   readonly #client: PoolClient
   readonly #sql: string
   readonly #range: MessageRange
   readonly #size: number
-  readonly #decode: (row: Row, into: BookMessage[]) => void
-  #page: readonly Row[] = []
+  readonly #decode: (row: Item, into: BookMessage[]) => void
+  #page: readonly Item[] = []
   #at = 0
-  #next: Promise<readonly Row[]> | null
+  #next: Promise<readonly Item[]> | null
 
   constructor(
     client: PoolClient,
     sql: string,
     range: MessageRange,
     size: number,
-    decode: (row: Row, into: BookMessage[]) => void,
+    decode: (row: Item, into: BookMessage[]) => void,
   ) {
     this.#client = client
     this.#sql = sql
@@ -78,17 +78,17 @@ class Pages<Row extends Stored> {
   takeBefore(seq: bigint | null): BookMessage[] {
     const messages: BookMessage[] = []
     for (; this.#at < this.#page.length; this.#at++) {
-      const row = this.#page[this.#at] as Row
+      const row = this.#page[this.#at] as Item
       if (seq !== null && row.first_seq >= seq) break
       this.#decode(row, messages)
     }
     return messages
   }
 
-  #ask(afterSeq: bigint): Promise<readonly Row[]> {
+  #ask(afterSeq: bigint): Promise<readonly Item[]> {
     const { epochId, lastSeq, fromTime, untilTime } = this.#range
     const values = [epochId, afterSeq, lastSeq, fromTime, untilTime, this.#size]
-    const asked = orStoreError(async () => (await this.#client.query<Row>(this.#sql, values)).rows)
+    const asked = orStoreError(async () => (await this.#client.query<Item>(this.#sql, values)).rows)
     asked.catch(() => undefined) // thrown where it is awaited, or of no interest any more
     return asked
   }
