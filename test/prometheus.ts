@@ -59,7 +59,7 @@ export class Prometheus {
   /** The series of an expression from `fromS` to `toS`, seconds since 1970, a value each second. Throws what Prometheus says against it. */
   async range(expr: string, fromS: number, toS: number): Promise<readonly Series[]> {
     const query = new URLSearchParams({ query: expr, start: String(fromS), end: String(toS), step: '1' })
-    return await this.#ask<readonly Series[]>(`/api/v1/query_range?${query}`, 'result')
+    return await this.#ask<readonly Series[]>(`/api/v1/query_range?${query.toString()}`, 'result')
   }
 
   /** Every rule, and what went wrong when it was last evaluated; empty where nothing did. */
