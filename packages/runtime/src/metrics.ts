@@ -1,3 +1,5 @@
+import { totalmem } from 'node:os'
+import { getHeapStatistics } from 'node:v8'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 export type { Counter, Gauge, Histogram, Registry }
@@ -36,5 +38,10 @@ export function createMetrics(options: Readonly<{ version: string }>): Metrics {
   metrics
     .gauge('build_info', 'Always 1; the label carries the version.', ['version'])
     .set({ version: options.version }, 1)
+  // Beside the process metrics of the same quantities: near either limit the process is about to be ended.
+  metrics
+    .gauge('memory_limit_bytes', 'What this process may hold in memory: its control group, or the machine.')
+    .set(Math.min(process.constrainedMemory() || totalmem(), totalmem())) // 0 where that is not known
+  metrics.gauge('heap_limit_bytes', 'What the JavaScript heap may hold.').set(getHeapStatistics().heap_size_limit)
   return metrics
 }

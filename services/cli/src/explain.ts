@@ -18,6 +18,7 @@ export function explain(error: unknown): Explanation {
 const EXPECTED: ReadonlySet<string> = new Set([
   'AdminServerError',
   'EmbeddedError',
+  'HandoverError',
   'JournalError',
   'MigrationError',
   'QueryError',

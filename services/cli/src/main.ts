@@ -36,6 +36,14 @@ program
   })
 
 program
+  .command('handover')
+  .description('wait until the other line (BOOKTAPE_PEER_URL) is ready: what runs before a recorder of two is stopped')
+  .action(async () => {
+    const { handoverFromEnvironment } = await import('./handover.ts')
+    await handoverFromEnvironment()
+  })
+
+program
   .command('status')
   .description('what the database holds, and how fresh it is: that of DATABASE_URL or of a running npm start')
   .option('--json', 'for programs')
@@ -78,6 +86,19 @@ program
     const { exchange } = await import('./exchange.ts')
     await exchange(options)
   })
+
+// The first process of a container is not ended by a signal that nobody listens for; these commands listen themselves.
+if (process.pid === 1) {
+  program.hook('preAction', (_, action) => {
+    if (['start', 'record', 'exchange'].includes(action.name())) return
+    for (const [signal, code] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+    ] as const) {
+      process.once(signal, () => process.exit(code))
+    }
+  })
+}
 
 try {
   assertNode()

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Journal, type JournalError } from '@booktape/journal'
 import { type AdminServer, type Clock, createAdminServer, createMetrics, type Logger } from '@booktape/runtime'
 import type { Instant, Order } from '@booktape/session'
-import { type Database, openDatabase, settle, Writer } from '@booktape/store'
+import { type Database, defaultPartitionRows, openDatabase, settle, Writer } from '@booktape/store'
 import { createRestClient, createVenueBudgets, openSocket, type RestClient } from '@booktape/transport'
 import { fastForward, loadCheckpoint } from './checkpoint.ts'
 import type { RecorderConfig } from './config.ts'
@@ -49,6 +49,8 @@ export type Assembly = Readonly<{
   makeContact: () => Promise<void>
   /** Moves messages of past hours into chunks. */
   settle: () => Promise<void>
+  /** All of the housekeeping was done. */
+  housekept: () => void
 }>
 
 /** Opens the journal, brings its state to the end, and joins the parts. Throws what the journal throws. */
@@ -60,9 +62,12 @@ export async function assemble(parts: AssemblyParts): Promise<Assembly> {
 
   const now = (): Instant => ({ wallNs: clock.wallNs(), monoNs: clock.monoNs() })
   const metrics = createMetrics({ version: parts.version })
-  const observer = new Observer(metrics, log)
+  const observer = new Observer(metrics, log, config)
   const database = openDatabase(parts.databaseUrl, { applicationName: 'booktape recorder', max: DATABASE_CONNECTIONS })
-  const contact = (): Promise<void> => makeContact(database, config.venue, dayOf(clock), log)
+  const contact = async (): Promise<void> => {
+    await makeContact(database, config.venue, dayOf(clock), log)
+    observer.foundDefaultRows(await defaultPartitionRows(database))
+  }
   const settlePast = async (): Promise<void> => {
     const { changes, chunks, omittedChunks, thinnedBooks, droppedPartitions } = await settle(
       database,
@@ -124,12 +129,25 @@ export async function assemble(parts: AssemblyParts): Promise<Assembly> {
       metrics,
       clock,
       journalBytes: () => journal.bytes,
+      waitingDials: () => fleet.waitingDials,
       lastCommit: () => lastCommit,
       status: config.statusPage ? { version: parts.version, line, venue } : null,
     }),
     onError: (path, error) => log.error({ path, error }, 'a request could not be answered'),
   })
-  return { journal, database, corridor, scribe, fleet, rest, admin, now, makeContact: contact, settle: settlePast }
+  return {
+    journal,
+    database,
+    corridor,
+    scribe,
+    fleet,
+    rest,
+    admin,
+    now,
+    makeContact: contact,
+    settle: settlePast,
+    housekept: () => observer.housekept(clock.monoNs()),
+  }
 }
 
 async function openJournal({ config, journalDirectory, log, onFailure }: AssemblyParts): Promise<Journal> {
@@ -174,7 +192,7 @@ function storingEvents(
       onCommit({ monoNs: clock.monoNs(), recordedUntilNs: batch.recordedUntilNs })
       observer.committed(batch.records, result.outcome === 'committed' ? result.rows : {}, clock.wallNs())
       for (const { tradeId, symbol } of result.outcome === 'committed' ? result.conflicts : []) {
-        log.error({ tradeId: String(tradeId), symbol }, 'a trade came twice with different content: the first is kept')
+        observer.conflicted(tradeId, symbol)
       }
       if (result.outcome === 'committed') observer.poisoned(result.poison)
     },

@@ -12,6 +12,7 @@ export type PagesParts = Readonly<{
   metrics: Metrics
   clock: Clock
   journalBytes: () => number
+  waitingDials: () => number
   lastCommit: () => Commit | null
   /** Null where the status page is switched off. */
   status: Readonly<{ version: string; line: string; venue: string }> | null
@@ -33,7 +34,15 @@ export function pages(parts: PagesParts): Readonly<Record<string, () => Promise<
       return found.length === 0 ? plain(200, 'ready') : plain(503, found.join('\n'))
     },
     '/metrics': async () => {
-      observer.gauge(corridor.state, clock.monoNs(), parts.journalBytes(), scribe.backlog)
+      observer.gauge({
+        state: corridor.state,
+        now: { wallNs: clock.wallNs(), monoNs: clock.monoNs() },
+        startedNs,
+        journalBytes: parts.journalBytes(),
+        backlog: scribe.backlog,
+        waitingDials: parts.waitingDials(),
+        lastCommit: parts.lastCommit(),
+      })
       return { status: 200, contentType: metrics.registry.contentType, body: await metrics.registry.metrics() }
     },
   }

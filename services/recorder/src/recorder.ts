@@ -151,11 +151,12 @@ function newTick({ journal, fleet, corridor, scribe, now }: Assembly, config: Re
 }
 
 async function housekeep(assembly: Assembly, clock: Clock, log: Logger): Promise<void> {
-  const { journal, scribe, makeContact, settle } = assembly
+  const { journal, scribe, makeContact, settle, housekept } = assembly
   try {
     await release(journal, scribe, clock.wallNs())
     await makeContact()
     await settle()
+    housekept()
   } catch (error) {
     log.warn({ error }, 'housekeeping failed: tried again in ten minutes')
   }
