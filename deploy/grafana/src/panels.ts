@@ -9,7 +9,6 @@ import {
   LegendPlacement,
   ReduceDataOptionsBuilder,
   StackingConfigBuilder,
-  StackingConfigBuilder,
   StackingMode,
   TooltipDisplayMode,
   VisibilityMode,
