@@ -421,7 +421,7 @@ function isFull({ gathered, records, entries }: Waiting<Gathering>): boolean {
 }
 
 /** Away, or mended by an operator while we wait: a password, a permission, a certificate, a migration. Nothing is lost meanwhile. */
-const OPERATOR_MENDS: ReadonlySet<string> = new Set(['AWAY', 'REFUSED', 'TLS', 'SCHEMA'])
+export const OPERATOR_MENDS: ReadonlySet<string> = new Set(['AWAY', 'REFUSED', 'TLS', 'SCHEMA'])
 
 function waitForOperator(error: unknown): Readonly<{ outcome: 'retry'; class: string; reason: string }> {
   if (!(error instanceof StoreError) || !OPERATOR_MENDS.has(error.code)) throw error
