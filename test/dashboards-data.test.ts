@@ -23,6 +23,13 @@ const WEEK_MS = 7 * 86_400_000
 
 /** Nothing from outside brings these about within seconds. They show a 0, and metrics-move.test.ts has the metric move. */
 const STAY_AT_ZERO = ['Connections that wait', 'Rows without a partition', 'Lost for good']
+const COUNTED_FROM_THE_FIRST = [
+  ['Connections of the last 5 minutes, by result', 'booktape_connects_total'],
+  ['Resyncs of the last hour, by cause', 'booktape_resyncs_total'],
+  ['Quarantined in the last hour, by reason', 'booktape_quarantined_total'],
+  ['Audits that differed, last hour', 'booktape_audits_total{result="different"}'],
+  ['Conflicts', 'booktape_trade_conflicts_total'],
+] as const
 /** Columns that only some rows have a value in. */
 const OFTEN_EMPTY = ['from_id', 'to_id', 'ended_at', 'symbol']
 
@@ -160,6 +167,17 @@ describe('on a recorder that has seen every kind of fault', {
         assert.deepEqual(values, [new URL(recording?.httpUrl ?? '').host])
       })
     }
+  }
+
+  // increase() would not see the first event of a series that begins with it.
+  for (const [title, counter] of COUNTED_FROM_THE_FIRST) {
+    test(`"${title}" counts each event, the first too`, async () => {
+      const [target] =
+        MODELS.flatMap(({ model }) => panelsOf(model)).find((panel) => panel.title === title)?.targets ?? []
+      const shows = withVariables(target?.expr ?? assert.fail(title), 'btcusd', 0)
+      const [difference] = (await prometheus?.now(`sum(${shows}) - sum(${counter})`)) ?? []
+      assert.equal(difference?.value[1], '0')
+    })
   }
 
   test(`all ${panelCount} panels had data`, () => assert.equal(shown.size, panelCount))
