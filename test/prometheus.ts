@@ -22,7 +22,7 @@ export type Series = Readonly<{ metric: Labels; values: readonly Sample[] }>
 
 type Rule = Readonly<{ name: string; health: string; lastError?: string }>
 
-/** A real Prometheus that scrapes one target every second and evaluates rules as often. */
+/** A real Prometheus that scrapes every second and evaluates rules as often. */
 export class Prometheus {
   readonly #url: string
   readonly #directory: string
@@ -44,10 +44,10 @@ export class Prometheus {
     this.#child.stderr?.on('data', (bytes: Buffer) => (this.#log += bytes.toString()))
   }
 
-  /** `target`: `host:port`; `rules`: absolute path of a file. */
-  static async start(target: string, rules: string): Promise<Prometheus> {
+  /** `target`: `host:port`, of one or of several; `rules`: absolute path of a file. */
+  static async start(target: string | readonly string[], rules: string): Promise<Prometheus> {
     const directory = mkdtempSync(join(tmpdir(), 'booktape-prometheus-'))
-    const scrape = { job_name: 'booktape', static_configs: [{ targets: [target] }] }
+    const scrape = { job_name: 'booktape', static_configs: [{ targets: [target].flat() }] }
     const config = {
       global: { scrape_interval: '1s', evaluation_interval: '1s' },
       rule_files: [rules],
