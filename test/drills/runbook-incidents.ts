@@ -127,7 +127,9 @@ export const INCIDENTS: readonly Incident[] = [
       const [left] = await prometheus.now(room ?? '')
       const classes = await prometheus.now('booktape_write_failures_total')
       const told = classes.map(({ metric, value }) => `${metric['class']} ${value[1]}`).join(', ')
-      if (!/\bunreachable [1-9]/.test(told)) world.violated(`no class of the page's table tells it: ${told}`)
+      if (!/\b(?:unreachable|connection_lost|starting_up|shutting_down) [1-9]/.test(told)) {
+        world.violated(`no class of the page's row "bring Postgres back" tells it: ${told}`)
+      }
       const says = 'the database takes no rows now: they wait in the journal'
       if (!world.recorder('a').log.warnings.has(says)) world.violated(`the log does not say "${says}"`)
       return [`classes ${told}; the log says why; the journal is full in ${Math.round(Number(left?.value[1]))} s`]

@@ -19,7 +19,7 @@ export function paragraphOf(alert: string): Paragraph {
   const flat = text.replaceAll(/\s+/g, ' ')
   const quoted = [...flat.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code)
   return {
-    means: /\*\*Means(?: and look)?:\*\* ([^.]+\.)/.exec(flat)?.[1] ?? '',
+    means: /\*\*Means(?: and look)?:\*\* (.+?\.)(?= |$)/.exec(flat)?.[1] ?? '',
     queries: quoted.filter((code) => code.startsWith('select ')),
     expressions: quoted.filter((code) => /\bbooktape[:_]/.test(code) && !code.startsWith('select ')),
   }
