@@ -18,6 +18,7 @@ export function explain(error: unknown): Explanation {
 const EXPECTED: ReadonlySet<string> = new Set([
   'AdminServerError',
   'EmbeddedError',
+  'ExportError',
   'JournalError',
   'MigrationError',
   'QueryError',

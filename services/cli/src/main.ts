@@ -1,6 +1,8 @@
 import { assertNode, EXIT_CONFIG } from '@booktape/runtime'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { explain } from './explain.ts'
+import type { ExportOptions } from './export.ts'
+import { addSpanOptions } from './span.ts'
 import { VERSION } from './version.ts'
 
 const program = new Command('booktape')
@@ -64,6 +66,37 @@ program
   .action(async (sql: string, options: { json?: boolean }) => {
     const { query } = await import('./query.ts')
     await query(sql, options.json === true)
+  })
+
+addSpanOptions(
+  program
+    .command('export')
+    .description(
+      'a recording as files that other tools read, from DATABASE_URL or the database of a running npm start',
+    ),
+)
+  .requiredOption('--format <format>', 'tardis, hftbacktest, nautilus, databento, csv or ndjson (docs/exports.md)')
+  .requiredOption('--out <directory>', 'where the files go; - for standard output, where one text file is asked for')
+  .option('--data <list>', 'some of what the format has, comma separated, such as trades,quotes; all if not given')
+  .option('--shift <duration>', 'hftbacktest: added to every receive time, such as 60ms', '0ms')
+  .option(
+    '--instants <count>',
+    'for how many instants a day the manifest gives the digest of the book',
+    wholeNumber(0, 100_000),
+    96,
+  )
+  .option('--json', 'for programs')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  booktape export btcusd ethusd --from 2026-03-01 --to 2026-03-08 --format tardis --out tardis
+  booktape export btcusd --from 24h --format hftbacktest --out npz --shift 60ms
+  booktape export btcusd --from 1h --format csv --data trades --out - | head`,
+  )
+  .action(async (symbols: string[], options: ExportOptions) => {
+    const { exportRecording } = await import('./export.ts')
+    await exportRecording(symbols, options)
   })
 
 program
