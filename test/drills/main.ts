@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util'
 import { corruption } from './corruption.ts'
 import type { Drill } from './drill.ts'
+import { exportMemory } from './export-memory.ts'
+import { exports } from './exports.ts'
 import { halfOpen } from './half-open.ts'
 import { kills } from './kills.ts'
 import { lines } from './lines.ts'
@@ -8,7 +10,16 @@ import { outage } from './outage.ts'
 import { trades } from './trades.ts'
 
 /** Each a promise, tried against real processes for as long as it takes. Exit code 1 when one is broken. */
-const DRILLS: Readonly<Record<string, Drill>> = { kills, outage, lines, trades, corruption, 'half-open': halfOpen }
+const DRILLS: Readonly<Record<string, Drill>> = {
+  kills,
+  outage,
+  lines,
+  trades,
+  corruption,
+  'half-open': halfOpen,
+  exports,
+  'export-memory': exportMemory,
+}
 
 /** The first ones tell the story. */
 const MAX_STORIES = 40

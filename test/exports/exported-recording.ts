@@ -22,10 +22,8 @@ export type ExportedRecording = Readonly<{
   endNs: bigint
   /** The id up to which a book was known at an instant, by what was received before it; null where it was not. */
   updateIdAt(symbol: string, feed: 'v1' | 'ws', atNs: bigint): bigint | null
-  /** The digest of the venue's own book then. */
-  digest(symbol: string, updateId: bigint): string
-  /** The same of its best levels alone. */
-  topDigest(symbol: string, updateId: bigint, levels: number): string
+  /** The digest of the venue's own book then, or of its best levels alone. */
+  digest(symbol: string, updateId: bigint, levels: number | null): string
   bookAfter(symbol: string, updateId: bigint): ReturnType<Exchange['truth']['bookAfter']>
   close(): Promise<void>
 }>
@@ -86,8 +84,8 @@ export async function exportedRecording(
     records: kept,
     endNs: exchange.nowNs + NS_PER_MS,
     updateIdAt: (symbol, feed, atNs) => knownBefore(timelines.get(`${feed} ${symbol}`), atNs),
-    digest: (symbol, updateId) => trueDigest(exchange, symbol, updateId),
-    topDigest: (symbol, updateId, levels) => {
+    digest: (symbol, updateId, levels) => {
+      if (levels === null) return trueDigest(exchange, symbol, updateId)
       const { bids, asks } = exchange.truth.bookAfter(symbol, updateId)
       const book = new RebuiltBook()
       for (const [side, best] of [

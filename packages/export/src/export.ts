@@ -40,9 +40,11 @@ export async function* exportParts(
   parts: readonly Part[],
   plan: ExportPlan,
 ): AsyncGenerator<PartOutcome> {
-  await mkdir(plan.directory, { recursive: true })
-  await rm(join(plan.directory, UNFINISHED), { recursive: true, force: true })
-  await claim(plan)
+  await orExportError(plan, async () => {
+    await mkdir(plan.directory, { recursive: true })
+    await rm(join(plan.directory, UNFINISHED), { recursive: true, force: true })
+    await claim(plan)
+  })
   const manifests: PartManifest[] = []
   for (const part of parts) {
     const before = manifests.findLast(({ symbol, feed }) => symbol === part.symbol && feed !== null)
@@ -50,11 +52,31 @@ export async function* exportParts(
     const key = keyOf(part, plan)
     const name = manifestName(part)
     const finished = await finishedPart(plan.directory, name, key)
-    const manifest = finished ?? (await makePart(source, asked, key, name, plan))
+    const manifest = finished ?? (await orExportError(plan, () => makePart(source, asked, key, name, plan)))
     manifests.push(manifest)
     yield { part, manifest, isSkipped: finished !== null }
   }
   await writeJson(plan.directory, MANIFEST, { ...headOf(plan), parts: manifests.map(summaryOf) })
+}
+
+/** What the file system refuses, as a sentence for whoever chose the directory. */
+async function orExportError<Result>({ directory }: ExportPlan, deed: () => Promise<Result>): Promise<Result> {
+  try {
+    return await deed()
+  } catch (error) {
+    if (
+      !(error instanceof Error) ||
+      !('code' in error) ||
+      !('syscall' in error) ||
+      !('path' in error || error.code === 'ENOSPC')
+    )
+      throw error
+    const remedy =
+      error.code === 'ENOSPC'
+        ? 'free some space, and the same command goes on'
+        : 'name a directory that this user may write'
+    throw new ExportError(`${directory} cannot be written (${String(error.code)}): ${remedy}.`, { cause: error })
+  }
 }
 
 export const MANIFEST = 'manifest.json'
