@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Drill } from './drill.ts'
+import { exportMemory } from './export-memory.ts'
+import { exports } from './exports.ts'
 import { kills } from './kills.ts'
 import { lines } from './lines.ts'
 import { outage } from './outage.ts'
@@ -24,6 +26,13 @@ for (const [name, drill, small, shown] of [
     { 'warmup-s': 1, 'away-s': 3, 'changes-per-s': 400, 'goal-factor': 0 },
     [/^the backlog at its return: [1-9]\d+ entries/, /^72 last books held against the exchange's own, 0 gaps/],
   ],
+  [
+    'exports',
+    exports,
+    { symbols: 1, minutes: 1, instants: 10 },
+    [/^hftbacktest: [1-9]\d+ changes and [1-9]\d* trades as [1-9]\d+ rows, .* [1-9]\d* instants compared/],
+  ],
+  ['export-memory', exportMemory, { millions: 0.2, 'goal-mib': 0 }, [/^ndjson: 200000 changes, /]],
 ] as const satisfies readonly (readonly [string, Drill, Record<string, number>, readonly RegExp[]])[]) {
   test(`the drill "${name}" in small keeps every promise`, async () => {
     const said: string[] = []

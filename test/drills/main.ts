@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util'
 import { corruption } from './corruption.ts'
 import type { Drill } from './drill.ts'
+import { exportMemory } from './export-memory.ts'
+import { exports } from './exports.ts'
 import { halfOpen } from './half-open.ts'
 import { kills } from './kills.ts'
 import { lines } from './lines.ts'
@@ -21,6 +23,8 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   rolling,
   reshard,
   runbook,
+  exports,
+  'export-memory': exportMemory,
 }
 
 /** The first ones tell the story. */

@@ -19,6 +19,7 @@ const EXPECTED: ReadonlySet<string> = new Set([
   'AdminServerError',
   'EmbeddedError',
   'HandoverError',
+  'ExportError',
   'JournalError',
   'MigrationError',
   'QueryError',
