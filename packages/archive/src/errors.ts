@@ -4,6 +4,7 @@ export const ARCHIVE_PROBLEMS = [
   'UNREACHABLE', // the folder or the object storage refuses or does not answer: mend it, then run again
   'DAMAGED', // a file is missing or is not what its manifest says
   'DIFFERENT', // what was written is not what the database holds: nothing of it was published
+  'NOT_ARCHIVED', // a day that was asked for is not in it
   'NEWER', // written by a later version of booktape
 ] as const
 export type ArchiveProblem = (typeof ARCHIVE_PROBLEMS)[number]

@@ -10,10 +10,17 @@ type Published = Readonly<{
   software: string // `booktape 0.1.0`
   date: string
   files: readonly ArchivedFile[]
-  content: string // SHA-256 over all that the unit holds, as `content.ts` writes it
 }>
 
-export type ArchivedFile = Readonly<{ table: TableName; path: string; rows: number; bytes: number; sha256: string }>
+/** `sha256` is of the file, `content` of its rows as `rowsDigest` sees them: the same whatever wrote the file. */
+export type ArchivedFile = Readonly<{
+  table: TableName
+  path: string
+  rows: number
+  bytes: number
+  sha256: string
+  content: string
+}>
 
 export type BooksManifest = Published &
   Readonly<{
@@ -49,8 +56,15 @@ export type BookDigest = Readonly<{
   isStored: boolean
 }>
 
-/** A whole book of `book_snapshots` from its row `snapshotRow` on, after which row `row` of `book_changes` is the next. */
-export type Seek = Readonly<{ receivedTimeNs: string; snapshotRow: number; levels: number; row: number }>
+/**
+ * Where reading may begin: the whole book that begins at row `row` of `book_changes`, or, with `snapshot`, that of `book_snapshots`,
+ * after which row `row` is the next.
+ */
+export type Seek = Readonly<{
+  receivedTimeNs: string
+  row: number
+  snapshot: Readonly<{ row: number; levels: number }> | null
+}>
 
 /** Tells whether the database's trades of a day have changed since: some are read from REST later, some are withdrawn. */
 export type TradesSource = Readonly<{ count: string; broken: string; lastReceivedNs: string }>

@@ -20,7 +20,8 @@ export async function openStorage(
 ): Promise<ArchiveStorage> {
   const [, scheme, rest = ''] = /^([a-z0-9]+):\/\/(.*)$/i.exec(place) ?? []
   if (scheme === undefined) {
-    if (place === '') throw new ArchiveError('BAD_PLACE', 'The archive has no place: name a folder or s3://bucket/prefix.')
+    if (place === '')
+      throw new ArchiveError('BAD_PLACE', 'The archive has no place: name a folder or s3://bucket/prefix.')
     return localStorage(resolve(place))
   }
   const [, bucket, path = ''] = /^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/.exec(rest) ?? []
@@ -29,8 +30,16 @@ export async function openStorage(
   if (endpoint !== null) {
     const url = URL.parse(endpoint)
     if (url === null || !(url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname))))
-      throw new ArchiveError('BAD_PLACE', `the endpoint of object storage must be https://…, not ${JSON.stringify(endpoint)}.`)
+      throw new ArchiveError(
+        'BAD_PLACE',
+        `the endpoint of object storage must be https://…, not ${JSON.stringify(endpoint)}.`,
+      )
   }
   const prefix = path.replace(/\/+$/, '')
-  return await s3Storage({ bucket, prefix: prefix === '' ? '' : `${prefix}/`, endpoint, region: region ?? USUAL_REGION })
+  return await s3Storage({
+    bucket,
+    prefix: prefix === '' ? '' : `${prefix}/`,
+    endpoint,
+    region: region ?? USUAL_REGION,
+  })
 }

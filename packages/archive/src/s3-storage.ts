@@ -105,7 +105,8 @@ export async function s3Storage({ bucket, prefix, endpoint, region }: S3Place): 
         )
         await rm(stagedFile)
       }),
-    remove: (path) => orUnreachable('written', async () => void (await client.send(new s3.DeleteObjectCommand(keyOf(path))))),
+    remove: (path) =>
+      orUnreachable('written', async () => void (await client.send(new s3.DeleteObjectCommand(keyOf(path))))),
     close: async () => {
       client.destroy()
       await dropStage()

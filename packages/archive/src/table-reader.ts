@@ -3,7 +3,7 @@ import type { DecimalText } from '@booktape/market'
 import { type AsyncBuffer, type DecodedArray, type FileMetaData, parquetMetadataAsync, parquetScan } from 'hyparquet'
 import { decimalOfBytes } from './decimal-bytes.ts'
 import { ArchiveError } from './errors.ts'
-import { COLUMNS, type Cell, type Row, type TableName } from './tables.ts'
+import { type Cell, COLUMNS, type Row, type TableName } from './tables.ts'
 
 /** Rows in memory at once. */
 const ROWS_A_PAGE = 32_768

@@ -3,6 +3,7 @@ import { type DecimalText, type Feed, invariant } from '@booktape/market'
 import type { SchemaElement } from 'hyparquet'
 import { fileWriter, ParquetWriter } from 'hyparquet-writer'
 import { DECIMAL_BYTES, DECIMAL_PRECISION, DECIMAL_SCALE, decimalBytes } from './decimal-bytes.ts'
+import { RowsDigest } from './rows-digest.ts'
 import { COLUMNS, type Column, type Row, type TableName } from './tables.ts'
 
 /** Held in memory until they are written, some 100 MB; readers leave out groups by their least and greatest values. */
@@ -25,6 +26,7 @@ export class TableFile {
   #values: unknown[][]
   #bytesOf = new Map<DecimalText, Uint8Array | null>()
   #rows = 0
+  readonly #content = new RowsDigest()
 
   constructor({ file, table, software, feed }: TableFileOptions) {
     this.#columns = COLUMNS[table]
@@ -57,15 +59,17 @@ export class TableFile {
       this.#values[part++]?.push(bytes === null ? cell : null)
     }
     this.#rows++
+    this.#content.add(row)
     if (this.#values[0]?.length === ROWS_A_GROUP) this.#flush()
   }
 
-  /** The file is whole after this, and not yet synced. */
-  finish(): void {
+  /** The file is whole after this, and not yet synced. Gives the digest of its rows. */
+  finish(): string {
     this.#flush()
     // Values were handed over as the bytes they are: the library would make each from a bigint, several times slower.
     this.#writer.schema = schemaOf(this.#parts.map(({ shown }) => shown))
-    this.#writer.finish()
+    void this.#writer.finish() // to a local file, without waiting
+    return this.#content.finish()
   }
 
   #bytes(text: DecimalText): Uint8Array | null {
@@ -79,7 +83,7 @@ export class TableFile {
 
   #flush(): void {
     if ((this.#values[0]?.length ?? 0) === 0) return
-    this.#writer.write({
+    void this.#writer.write({
       columnData: this.#parts.map(({ written, encoding, isCounted }, i) => ({
         name: written.name,
         data: this.#values[i] ?? [],
