@@ -19,12 +19,26 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
   store: { imports: ['market'] },
   client: { imports: ['market', 'store'] },
   export: { imports: ['market', 'book', 'client'] },
+  archive: { imports: ['market', 'book', 'client', 'store'] },
   runtime: { imports: [] },
   embedded: { imports: ['runtime'] },
   testkit: { imports: ['runtime', 'embedded'] },
   recorder: { imports: ['market', 'book', 'gemini', 'session', 'journal', 'transport', 'store', 'runtime'] },
   exchange: { imports: ['market', 'runtime'] },
-  cli: { imports: ['market', 'gemini', 'client', 'export', 'runtime', 'store', 'embedded', 'recorder', 'exchange'] },
+  cli: {
+    imports: [
+      'market',
+      'gemini',
+      'client',
+      'archive',
+      'export',
+      'runtime',
+      'store',
+      'embedded',
+      'recorder',
+      'exchange',
+    ],
+  },
 }
 
 /** Doors to the outside that a pure package does not have: what it needs is handed in. */

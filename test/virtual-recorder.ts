@@ -18,7 +18,7 @@ import {
 /** What becomes of a frame on its way from the exchange to the recorder. */
 export type Intercept = (connection: number, frame: Frame) => readonly Frame[]
 
-const STEP_NS = 20_000_000n
+export const STEP_NS = 20_000_000n
 const TICK_NS = BigInt(TICK_MS) * 1_000_000n
 const V1_BASE = 'ws://127.0.0.1:1'
 const WS_BASE = 'ws://127.0.0.1:2'
@@ -32,6 +32,8 @@ export class VirtualRecorder {
   readonly state: CorridorState = newCorridorState()
   records: MarketRecord[] = []
   observations: Observation[] = []
+  /** How long before the end of its step a frame is received, which a real clock has for each; falls within a step. */
+  frameLeadNs: (stepEndNs: bigint) => bigint = () => 0n
   readonly #intercept: Intercept
   readonly #connections = new Map<number, { theirs: Connection; messageSeq: number }>()
   #lastConnection = 0
@@ -116,7 +118,14 @@ export class VirtualRecorder {
   #frame(connection: number, line: { messageSeq: number }, frame: Frame): void {
     const payload = typeof frame === 'string' ? new TextEncoder().encode(frame) : frame
     const isBinary = typeof frame !== 'string'
-    this.#take({ kind: 'frame', at: this.#at(), connection, messageSeq: ++line.messageSeq, isBinary, payload })
+    this.#take({
+      kind: 'frame',
+      at: this.#at(this.frameLeadNs(this.#nowNs)),
+      connection,
+      messageSeq: ++line.messageSeq,
+      isBinary,
+      payload,
+    })
   }
 
   #take(event: CorridorEvent): void {
@@ -166,8 +175,8 @@ export class VirtualRecorder {
     this.#take({ kind: 'opened', at: this.#at(), connection })
   }
 
-  #at() {
-    return { wallNs: this.#nowNs, monoNs: this.#nowNs }
+  #at(leadNs = 0n) {
+    return { wallNs: this.#nowNs - leadNs, monoNs: this.#nowNs }
   }
 }
 

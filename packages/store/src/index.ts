@@ -1,3 +1,18 @@
+export {
+  booksOfDay,
+  closedDays,
+  forgetArchivedDay,
+  noteArchivedDay,
+  type StoredDay,
+  type StoredQuote,
+  type StoredTrade,
+  storedDay,
+  storedDigests,
+  storedQuotes,
+  storedTradesOfDay,
+  type TradesOfDay,
+  tradesOfDay,
+} from './archive-source.ts'
 export { type BookSpan, bookSpans, openingBook, type PriceLevels, type ReplayQuestion } from './book-spans.ts'
 export { type Database, type DatabaseOptions, openDatabase } from './database.ts'
 export { redactDatabaseUrl } from './database-url.ts'
