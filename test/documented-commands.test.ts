@@ -15,10 +15,7 @@ import { runCommand } from './spawned-command.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const PAGES = ['docs/command-line.md', 'docs/exports.md']
-const COMMANDS = [
-  ...['start', 'record', 'migrate', 'status', 'retention', 'query'],
-  ...['export', 'exchange', 'completion'],
-] as const
+const COMMANDS = 'start record migrate status retention query export exchange completion'.split(' ')
 
 /** Those that run until they are told to stop, and what they say when they work. */
 const UNENDING: readonly (readonly [RegExp, RegExp])[] = [

@@ -114,6 +114,30 @@ test('what a killed run left unfinished is removed', async (t) => {
   )
 })
 
+test('files that a killed run had given their names already are removed, and those of finished parts stay', async (t) => {
+  const directory = scratch(t)
+  await run(sourceOf(EVENTS), partsOf(SYMBOL, 'v1', at(0), at(30)), planOf('csv', directory))
+  const before = contentOf(directory)
+  mkdirSync(join(directory, '.unfinished'))
+  writeFileSync(join(directory, '.unfinished', 'publishing.json'), '["btcusd_trades_2026-02-17.csv.gz"]')
+  writeFileSync(join(directory, 'btcusd_trades_2026-02-17.csv.gz'), 'of no manifest')
+  await run(sourceOf(EVENTS), partsOf(SYMBOL, 'v1', at(0), at(30)), planOf('csv', directory))
+  assert.deepEqual(contentOf(directory), before)
+})
+
+test('the manifest of a directory has the parts of every run', async (t) => {
+  const directory = scratch(t)
+  for (const feed of ['v1', null] as const) {
+    const from = feed === null ? at(0) + DAY_NS : at(0)
+    await run(sourceOf(EVENTS), partsOf(SYMBOL, feed, from, from + 30_000_000n), planOf('ndjson', directory))
+  }
+  const { parts } = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8')) as { parts: { day: string }[] }
+  assert.deepEqual(
+    parts.map(({ day }) => day),
+    ['2026-02-16', '2026-02-17'],
+  )
+})
+
 test('a stop ends it between two pages', async (t) => {
   const directory = scratch(t)
   const stop = new AbortController()

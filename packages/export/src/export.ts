@@ -1,10 +1,19 @@
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Tape, TapeEvent } from '@booktape/client'
 import type { Feed } from '@booktape/market'
 import type { Encoder, Format, FormatOptions } from './encoder.ts'
-import { finishedPart, type PartKey, type PartManifest, partManifest, removePart, writeJson } from './manifest.ts'
-import { PartFiles, PENDING_BYTES, UNFINISHED } from './output.ts'
+import {
+  allParts,
+  finishedPart,
+  PARTS,
+  type PartKey,
+  type PartManifest,
+  partManifest,
+  removePart,
+  writeJson,
+} from './manifest.ts'
+import { PartFiles, PENDING_BYTES, removeUnfinished } from './output.ts'
 import type { Part } from './part.ts'
 import { Playback, type Seen } from './playback.ts'
 import { Sidecar } from './sidecar.ts'
@@ -42,7 +51,7 @@ export async function* exportParts(
 ): AsyncGenerator<PartOutcome> {
   await orExportError(plan, async () => {
     await mkdir(plan.directory, { recursive: true })
-    await rm(join(plan.directory, UNFINISHED), { recursive: true, force: true })
+    await removeUnfinished(plan.directory)
     await claim(plan)
   })
   const manifests: PartManifest[] = []
@@ -56,7 +65,8 @@ export async function* exportParts(
     manifests.push(manifest)
     yield { part, manifest, isSkipped: finished !== null }
   }
-  await writeJson(plan.directory, MANIFEST, { ...headOf(plan), parts: manifests.map(summaryOf) })
+  const all = await allParts(plan.directory)
+  await writeJson(plan.directory, MANIFEST, { ...headOf(plan), parts: all.map(summaryOf) })
 }
 
 /** What the file system refuses, as a sentence for whoever chose the directory. */
@@ -161,7 +171,7 @@ function keyOf(part: Part, { format, data, options, instants }: ExportPlan): Par
 }
 
 function manifestName({ symbol, day }: Part): string {
-  return `manifest/${symbol}_${day}.json`
+  return `${PARTS}/${symbol}_${day}.json`
 }
 
 const headOf = ({ format, version }: ExportPlan) => ({
@@ -171,7 +181,7 @@ const headOf = ({ format, version }: ExportPlan) => ({
 })
 
 function summaryOf({ symbol, day, feed, files, counts, sidecar }: PartManifest) {
-  return { manifest: `manifest/${symbol}_${day}.json`, symbol, day, feed, files: files.length, counts, sidecar }
+  return { manifest: `${PARTS}/${symbol}_${day}.json`, symbol, day, feed, files: files.length, counts, sidecar }
 }
 
 /** One directory holds one format: the parts of two would take each other's manifests. Said before the first part is made. */

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ExportedFile } from './output.ts'
 import { syncDirectory } from './output.ts'
@@ -102,6 +102,20 @@ export async function finishedPart(root: string, name: string, key: PartKey): Pr
     if (size !== file.bytes) return null
   }
   return found
+}
+
+/** Where the manifests of parts are. */
+export const PARTS = 'manifest'
+
+/** Of all parts in a directory, whichever run made them, by symbol and day. */
+export async function allParts(root: string): Promise<readonly PartManifest[]> {
+  const names = await readdir(join(root, PARTS)).catch(() => [])
+  const parts: PartManifest[] = []
+  for (const name of names.filter((one) => one.endsWith('.json')).sort()) {
+    const part = await readPart(root, `${PARTS}/${name}`)
+    if (part !== null) parts.push(part)
+  }
+  return parts
 }
 
 /** Takes a part away that is to be made again: first what says that it is there. */

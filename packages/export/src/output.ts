@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { crc32, createDeflateRaw, createGzip, type DeflateRaw, type Gzip } from 'node:zlib'
 import { npzEnd, npzPreamble, PREAMBLE_BYTES } from './npz.ts'
@@ -39,10 +39,13 @@ export class PartFiles {
     for (const file of this.#files) await file.drain()
   }
 
-  /** Synced, then each under its own name. */
+  /** Synced, then each under its own name. Which names is written down first, so that a kill in between leaves none of them for good. */
   async publish(): Promise<readonly ExportedFile[]> {
     for (const file of this.#files) file.close()
     await this.drain()
+    const names = this.#files.map(({ name }) => name)
+    await writeFile(join(this.#root, UNFINISHED, PUBLISHING), JSON.stringify(names), { flush: true })
+    await syncDirectory(join(this.#root, UNFINISHED))
     const finished: ExportedFile[] = []
     for (const file of this.#files) {
       const target = join(this.#root, file.name)
@@ -62,7 +65,24 @@ export class PartFiles {
   }
 }
 
-export const UNFINISHED = '.unfinished'
+/** Takes away whatever a run that was killed has left of the part it was at. */
+export async function removeUnfinished(root: string): Promise<void> {
+  const names = await readFile(join(root, UNFINISHED, PUBLISHING), 'utf8').catch(() => '[]')
+  for (const name of namesOf(names)) await rm(join(root, name), { force: true })
+  await rm(join(root, UNFINISHED), { recursive: true, force: true })
+}
+
+const UNFINISHED = '.unfinished'
+const PUBLISHING = 'publishing.json'
+
+/** None where the list itself was not finished: then no file has its name yet. */
+function namesOf(text: string): readonly string[] {
+  try {
+    return JSON.parse(text) as readonly string[]
+  } catch {
+    return []
+  }
+}
 
 /** The name of an entry of a directory outlives a power cut only when the directory is synced. */
 export async function syncDirectory(directory: string): Promise<void> {
