@@ -1,4 +1,11 @@
 export { type BookSpan, bookSpans, openingBook, type PriceLevels, type ReplayQuestion } from './book-spans.ts'
+export {
+  type BookName,
+  type Coverage,
+  type MissedSpan,
+  readCoverage,
+  type UncoveredSpan,
+} from './coverage-read.ts'
 export { type Database, type DatabaseOptions, openDatabase } from './database.ts'
 export { redactDatabaseUrl } from './database-url.ts'
 export { orStoreError, RETRY_CLASSES, type RetryClass } from './failure.ts'
