@@ -12,10 +12,14 @@ export type UncoveredSpan = BookName & Readonly<{ state: 'gap' | 'off'; fromMs: 
 export type MissedSpan = BookName & Readonly<{ line: string; cause: string; fromMs: number; toMs: number | null }>
 
 /** Spans in the order of books and times; `isWhole` false where there were more than `MAX_SPANS`, the oldest left out. */
-export type Coverage = Readonly<{ uncovered: readonly UncoveredSpan[]; missed: readonly MissedSpan[]; isWhole: boolean }>
+export type Coverage = Readonly<{
+  uncovered: readonly UncoveredSpan[]
+  missed: readonly MissedSpan[]
+  isWhole: boolean
+}>
 
-/** All of Gemini with a hundred gaps a book in a day; more can neither be drawn nor read. */
-export const MAX_SPANS = 100_000
+/** All of Gemini with 28 gaps a book in a day; more can neither be drawn nor read, and whoever asks has other work to do meanwhile. */
+export const MAX_SPANS = 20_000
 
 /**
  * Where books were not known on any line between two instants (whole ms since 1970), and what each line says of it. `timeoutMs`: what
