@@ -7,7 +7,7 @@ const DAY_MS = 24 * HOUR_MS
 
 /** `84 ms`, `4.2 s`, `59 s`, `2 min 5 s`, `3 h 20 min`, `4 d 3 h`; nothing below zero. @param {number} ms */
 export function spanText(ms) {
-  if (ms < SECOND_MS) return `${Math.max(0, Math.round(ms))} ms`
+  if (ms < SECOND_MS) return `${Math.max(0, Math.floor(ms))} ms`
   if (ms < 10 * SECOND_MS) return `${(Math.floor(ms / 100) / 10).toFixed(1)} s`
   if (ms < MINUTE_MS) return `${Math.floor(ms / SECOND_MS)} s`
   if (ms < HOUR_MS) return `${Math.floor(ms / MINUTE_MS)} min ${Math.floor((ms % MINUTE_MS) / SECOND_MS)} s`
@@ -38,7 +38,9 @@ export function instantText(ms, nowMs) {
 export function shareText(live, gap) {
   if (live + gap === 0) return '–'
   if (gap === 0) return '100 %'
-  return `${(Math.floor((live / (live + gap)) * 100_000) / 1_000).toFixed(3)} %`
+  const share = live / (live + gap)
+  const digits = share < 0.99 ? 1 : 3
+  return `${(Math.floor(share * 100 * 10 ** digits) / 10 ** digits).toFixed(digits)} %`
 }
 
 /** @param {number} count */

@@ -26,7 +26,10 @@ export function explainOnHoverAndFocus() {
   })
   document.addEventListener('focusin', ({ target }) => show(target))
   document.addEventListener('focusout', hide)
-  document.addEventListener('scroll', hide, { capture: true, passive: true })
+  const follow = () => {
+    if (shownFor !== null) place(tip, shownFor.getBoundingClientRect())
+  }
+  document.addEventListener('scroll', follow, { capture: true, passive: true })
   document.addEventListener('keydown', ({ key }) => {
     if (key === 'Escape') hide()
   })
