@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { RECORDER_METRICS } from '@booktape/recorder'
+import { OPERATOR_MENDS, RECORDER_METRICS } from '@booktape/recorder'
 import { createMetrics, METRIC_PREFIX } from '@booktape/runtime'
+import { RETRY_CLASSES } from '@booktape/store'
 import { parse } from 'yaml'
 import { hasPrometheus } from './prometheus.ts'
 
@@ -117,6 +118,13 @@ test('the page lists every metric with its type, its labels and its meaning', ()
   )
   const listed = page.split('\n').filter((line) => line.startsWith('| `booktape_'))
   assert.deepEqual(listed, expected)
+})
+
+test('the page says what to do for each class of a batch that was not taken', () => {
+  const codes = [...OPERATOR_MENDS, 'POSITION_MOVED', 'POISON'].map((code) => code.toLowerCase())
+  const [, table = ''] = /^\| class \| do \|\n([^]+?)\n\n/m.exec(page) ?? []
+  const listed = table.split('\n').flatMap((row) => (row.split('|')[1] ?? '').match(/(?<=`)\w+/g) ?? [])
+  assert.deepEqual(listed.toSorted(), [...RETRY_CLASSES, ...codes].toSorted())
 })
 
 /** What the recorder registers, as `/metrics` names it. */

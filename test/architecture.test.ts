@@ -107,7 +107,7 @@ test('nothing turns the verification of the venue\u2019s certificates off', () =
 
 test('prices, quantities and ids become no floats: Number.parseFloat stands in one place', () => {
   const found = sources.filter(({ text }) => /parseFloat\(/.test(withoutComments(text))).map(({ path }) => path)
-  assert.deepEqual(found, ['services/recorder/src/observe.ts'])
+  assert.deepEqual(found, ['services/recorder/src/gauges.ts'])
 })
 
 test('claims cited in the code stand in docs/gemini.md', () => {

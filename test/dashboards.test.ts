@@ -67,7 +67,7 @@ for (const { file, model } of models) {
       assert.ok(targets.length > 0, title)
       assert.deepEqual(
         targets.map(({ refId }) => refId),
-        [...'ABCDEFGH'].slice(0, targets.length),
+        Array.from('ABCDEFGH').slice(0, targets.length),
       )
       for (const { expr, rawSql, datasource } of targets)
         assert.equal(datasource.uid, rawSql === undefined ? '${prometheus}' : '${postgres}', `${title}: ${expr}`)

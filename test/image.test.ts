@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,13 +9,17 @@ import { fileURLToPath } from 'node:url'
 import { readRecorderConfig } from '@booktape/recorder'
 import { parse } from 'yaml'
 import { type Bundle, bundle } from '../deploy/build/bundle.ts'
-import { runCommand, startRecorder } from './spawned-command.ts'
+import { silentListener } from './listeners.ts'
+import { PATIENCE_MS, runCommand, startRecorder } from './spawned-command.ts'
 import { environment, startDatabase, startExchange } from './surroundings.ts'
 
 // What goes into the container image, and what is said of it. The image itself is built and tried by deploy/docker/try.sh.
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
+
+const noNamespaces =
+  spawnSync('unshare', ['--user', '--pid', '--fork', 'true']).status === 0 ? false : 'no namespaces on this machine'
 
 describe('the built program', () => {
   let directory: string
@@ -57,6 +63,23 @@ describe('the built program', () => {
     assert.match(status.stdout, /"liveLines": \[\s*"a"/)
     assert.equal((await command.stop()).code, 0)
     assert.equal((await runCommand(t, [], port, built.healthcheck)).code, 1)
+  })
+
+  // The kernel gives the first process of a container no signal that it does not listen for.
+  test('a command that waits ends at SIGTERM though it is the first process', {
+    skip: noNamespaces,
+    timeout: PATIENCE_MS,
+  }, async (t) => {
+    const peer = await silentListener(t)
+    const env = { BOOKTAPE_PEER_URL: `http://127.0.0.1:${peer.port}/readyz` }
+    const apart = ['--user', '--pid', '--fork', '--kill-child', process.execPath, built.main, 'handover']
+    const outer = spawn('unshare', apart, { env, stdio: 'ignore' })
+    const ended = once(outer, 'exit')
+    t.after(() => outer.kill('SIGKILL'))
+    await peer.visited
+    const [first = ''] = readFileSync(`/proc/${outer.pid}/task/${outer.pid}/children`, 'utf8').split(' ')
+    process.kill(Number.parseInt(first, 10), 'SIGTERM')
+    assert.deepEqual(await ended, [143, null])
   })
 
   test('holds packages that docs/dependencies.md knows, at these versions, and their licences', () => {

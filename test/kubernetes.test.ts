@@ -5,7 +5,14 @@ import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { readRecorderConfig } from '@booktape/recorder'
-import { OVERLAYS, render, renderedFile, sourcesDigest } from '../deploy/build/kubernetes.ts'
+import {
+  OVERLAYS,
+  RULES_MANIFEST,
+  render,
+  renderedFile,
+  rulesManifest,
+  sourcesDigest,
+} from '../deploy/build/kubernetes.ts'
 import { type Manifest, manifestsOf, podsOf, readManifests, recordersOf, settingsOf } from './manifests.ts'
 import { restrictedViolations } from './pod-security.ts'
 
@@ -105,6 +112,11 @@ for (const overlay of OVERLAYS) {
     })
   })
 }
+
+test('the operator of Prometheus gets the rules of now', () => {
+  assert.equal(readFileSync(RULES_MANIFEST, 'utf8'), rulesManifest(), 'run: node deploy/build/kubernetes.ts')
+  assert.equal(manifestsOf('gemini').filter(({ kind }) => kind === 'PrometheusRule').length, 1)
+})
 
 test('every manifest is of its kind, field by field and nothing more', (t) => {
   const manifests = OVERLAYS.flatMap(manifestsOf)

@@ -13,13 +13,16 @@ export function hasPrometheus(): boolean {
 
 const LOOK_AGAIN_MS = 50
 
-/** One series of an answer: its values, newest last. */
-export type Series = Readonly<{
-  metric: Readonly<Record<string, string>>
-  values: readonly (readonly [number, string])[]
-}>
+type Labels = Readonly<Record<string, string>>
+/** Seconds since 1970, and what Prometheus writes for a float. */
+type Sample = readonly [number, string]
 
-/** A real Prometheus that scrapes one target every second and evaluates rules as often. */
+/** One series of an answer: its values, newest last. */
+export type Series = Readonly<{ metric: Labels; values: readonly Sample[] }>
+
+type Rule = Readonly<{ name: string; health: string; lastError?: string }>
+
+/** A real Prometheus that scrapes every second and evaluates rules as often. */
 export class Prometheus {
   readonly #url: string
   readonly #directory: string
@@ -41,10 +44,10 @@ export class Prometheus {
     this.#child.stderr?.on('data', (bytes: Buffer) => (this.#log += bytes.toString()))
   }
 
-  /** `target`: `host:port`; `rules`: absolute path of a file. */
-  static async start(target: string, rules: string): Promise<Prometheus> {
+  /** `target`: `host:port`, of one or of several; `rules`: absolute path of a file. */
+  static async start(target: string | readonly string[], rules: string): Promise<Prometheus> {
     const directory = mkdtempSync(join(tmpdir(), 'booktape-prometheus-'))
-    const scrape = { job_name: 'booktape', static_configs: [{ targets: [target] }] }
+    const scrape = { job_name: 'booktape', static_configs: [{ targets: [target].flat() }] }
     const config = {
       global: { scrape_interval: '1s', evaluation_interval: '1s' },
       rule_files: [rules],
@@ -59,14 +62,18 @@ export class Prometheus {
   /** The series of an expression from `fromS` to `toS`, seconds since 1970, a value each second. Throws what Prometheus says against it. */
   async range(expr: string, fromS: number, toS: number): Promise<readonly Series[]> {
     const query = new URLSearchParams({ query: expr, start: String(fromS), end: String(toS), step: '1' })
-    return await this.#ask<readonly Series[]>(`/api/v1/query_range?${query}`, 'result')
+    return await this.#ask<readonly Series[]>(`/api/v1/query_range?${query.toString()}`, 'result')
   }
 
-  /** Every rule, and what went wrong when it was last evaluated; empty where nothing did. */
-  async rules(): Promise<readonly Readonly<{ name: string; lastError: string }>[]> {
-    type Group = Readonly<{ rules: readonly Readonly<{ name: string; lastError?: string }>[] }>
-    const groups = await this.#ask<readonly Group[]>('/api/v1/rules', 'groups')
-    return groups.flatMap((group) => group.rules.map(({ name, lastError = '' }) => ({ name, lastError })))
+  /** The same for this instant alone. */
+  async now(expr: string): Promise<readonly Readonly<{ metric: Labels; value: Sample }>[]> {
+    return await this.#ask(`/api/v1/query?${new URLSearchParams({ query: expr }).toString()}`, 'result')
+  }
+
+  /** Every rule: `ok`, `err` with what went wrong, or `unknown` before it was evaluated. */
+  async rules(): Promise<readonly Rule[]> {
+    const groups = await this.#ask<readonly Readonly<{ rules: readonly Rule[] }>[]>('/api/v1/rules', 'groups')
+    return groups.flatMap(({ rules }) => rules.map(({ name, health, lastError = '' }) => ({ name, health, lastError })))
   }
 
   async stop(): Promise<void> {

@@ -4,7 +4,8 @@ import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-// The manifests of each overlay as one file, checked in: what is applied can be read, and checked where no kubectl is.
+// The manifests of each overlay as one file, checked in: what is applied can be read, and checked where no kubectl is. And the
+// alerts as the Prometheus operator wants them.
 //
 //   node deploy/build/kubernetes.ts
 
@@ -14,6 +15,22 @@ export const OVERLAYS = ['small', 'gemini'] as const
 export type Overlay = (typeof OVERLAYS)[number]
 
 export const renderedFile = (overlay: Overlay): string => join(KUBERNETES, 'rendered', `${overlay}.yaml`)
+
+export const RULES_MANIFEST = join(KUBERNETES, 'components/prometheus-operator/rules.yaml')
+
+/** deploy/prometheus/booktape.rules.yml, whole, within a PrometheusRule. */
+export function rulesManifest(): string {
+  const rules = readFileSync(join(KUBERNETES, '../prometheus/booktape.rules.yml'), 'utf8')
+  return `# node deploy/build/kubernetes.ts, of deploy/prometheus/booktape.rules.yml: not to be edited.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: booktape
+  labels:
+    app.kubernetes.io/name: booktape
+spec:
+${rules.replaceAll(/^(?=.)/gm, '  ')}`
+}
 
 /** What `kubectl kustomize` makes of an overlay under a line that names its sources; null where there is no kubectl. */
 export function render(overlay: Overlay): string | null {
@@ -36,6 +53,7 @@ export function sourcesDigest(): string {
 
 if (import.meta.main) {
   mkdirSync(join(KUBERNETES, 'rendered'), { recursive: true })
+  writeFileSync(RULES_MANIFEST, rulesManifest())
   for (const overlay of OVERLAYS) {
     const rendered = render(overlay)
     if (rendered === null) throw new Error('kubectl is not installed: it renders the overlays')

@@ -7,6 +7,7 @@ import { lines } from './lines.ts'
 import { outage } from './outage.ts'
 import { reshard } from './reshard.ts'
 import { rolling } from './rolling.ts'
+import { runbook } from './runbook.ts'
 import { trades } from './trades.ts'
 
 /** Each a promise, tried against real processes for as long as it takes. Exit code 1 when one is broken. */
@@ -19,6 +20,7 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   'half-open': halfOpen,
   rolling,
   reshard,
+  runbook,
 }
 
 /** The first ones tell the story. */

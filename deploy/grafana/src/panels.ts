@@ -9,7 +9,6 @@ import {
   LegendPlacement,
   ReduceDataOptionsBuilder,
   StackingConfigBuilder,
-  StackingConfigBuilder,
   StackingMode,
   TooltipDisplayMode,
   VisibilityMode,
@@ -62,11 +61,11 @@ export function plainNumber(panel: Panel): cog.Builder<AnyPanel> {
 export type LineStyle = Readonly<{ stacked?: boolean; bars?: boolean; min?: number; max?: number; log?: boolean }>
 
 export function lines(panel: Panel, style: LineStyle = {}): cog.Builder<AnyPanel> {
-  const { stacked = false, bars = false, min, max } = style
+  const { stacked = false, bars: asBars = false, min, max } = style
   const builder = begun(new timeSeries.PanelBuilder(), panel, 8)
-    .drawStyle(bars ? GraphDrawStyle.Bars : GraphDrawStyle.Line)
-    .fillOpacity(bars || stacked ? 40 : 8)
-    .lineWidth(bars ? 0 : 1)
+    .drawStyle(asBars ? GraphDrawStyle.Bars : GraphDrawStyle.Line)
+    .fillOpacity(asBars || stacked ? 40 : 8)
+    .lineWidth(asBars ? 0 : 1)
     .showPoints(VisibilityMode.Never)
     .stacking(new StackingConfigBuilder().mode(stacked ? StackingMode.Normal : StackingMode.None))
     .legend(legend())

@@ -8,5 +8,12 @@ export { Fleet } from './fleet.ts'
 export { RECORDER_METRICS } from './metric-table.ts'
 export { type RecorderParts, record } from './recorder.ts'
 export { isRestOrder, obeyRest, pathOf } from './rest-orders.ts'
-export { type BatchWriter, DamageFoundError, type Gathered, LostEntriesError, Scribe } from './scribe.ts'
+export {
+  type BatchWriter,
+  DamageFoundError,
+  type Gathered,
+  LostEntriesError,
+  OPERATOR_MENDS,
+  Scribe,
+} from './scribe.ts'
 export { symbolsOfShard } from './shard.ts'

@@ -116,11 +116,12 @@ function runSettings(config: RecorderConfig, symbols: readonly string[]): RunSet
 }
 
 /**
- * What happens every TICK_MS: time passes in the journal, and the sockets are held back where the disk cannot keep up. A full
- * journal ends all connections; the room that is left is for saying so.
+ * What happens every TICK_MS: time passes in the journal, and the sockets are held back where the disk cannot keep up. A crowded
+ * journal lets go of what was written; a full one ends all connections, and the room that is left is for saying so.
  */
 function newTick({ journal, fleet, corridor, scribe, now }: Assembly, config: RecorderConfig, log: Logger) {
   let isFull = false
+  let isReleasing = false
   return async (): Promise<void> => {
     if (journal.isFull !== isFull) {
       isFull = journal.isFull
@@ -136,6 +137,14 @@ function newTick({ journal, fleet, corridor, scribe, now }: Assembly, config: Re
       else log.info(sizes, 'there is room in the journal again')
     }
     if (isFull) return await release(journal, scribe, now().wallNs)
+    if (journal.isCrowded && !isReleasing) {
+      isReleasing = true
+      release(journal, scribe, now().wallNs)
+        .catch((error: unknown) => log.warn({ error }, 'written segments of the journal could not be deleted'))
+        .finally(() => {
+          isReleasing = false
+        })
+    }
     if (journal.shouldPause) fleet.pause()
     else if (journal.shouldResume) fleet.resume()
     corridor.note({ kind: 'tick', at: now() })
