@@ -93,8 +93,8 @@ function labelOf({ symbol, feed, bids, asks, liveSinceMs }) {
 function summed(levels) {
   let sum = 0
   return levels.map(([price, quantity]) => {
-    sum += Number(quantity)
-    return { price: Number(price), sum }
+    sum += Number.parseFloat(quantity)
+    return { price: Number.parseFloat(price), sum }
   })
 }
 

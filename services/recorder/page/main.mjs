@@ -22,7 +22,7 @@ const figures = new Figures()
 const symbols = new Symbols((chosen) => choose(chosen, feed))
 const panel = new SymbolPanel((chosen) => choose(symbol, chosen))
 
-async function look() {
+async function lookAround() {
   const next = /** @type {Overview} */ (await ask('overview'))
   // Another version of the recorder has another version of this page.
   if (overview !== null && overview.version !== next.version) return location.reload()
@@ -81,4 +81,4 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
   figures.redraw()
   panel.redraw()
 })
-const looking = keepLooking(look, onFailure)
+const looking = keepLooking(lookAround, onFailure)

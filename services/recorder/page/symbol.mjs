@@ -24,7 +24,7 @@ export class SymbolPanel {
 
   /** @param {SymbolLook} look @param {readonly BookLine[]} books of the symbol */
   show(look, books) {
-    setText(byId('symbol-heading'), `${look.symbol}`)
+    setText(byId('symbol-heading'), look.symbol)
     this.#showFeeds(
       books.map((book) => book.feed),
       look.feed,
