@@ -4,8 +4,8 @@ import { agoText, counted, instantText, spanText, timeText } from './format.mjs'
 
 /** @import { BookLine, SymbolLook } from '../src/status-wire.ts' */
 
-const SHOWN_LEVELS = 10
-const SHOWN_TRADES = 14
+const SHOWN_LEVELS = 8
+const SHOWN_TRADES = 10
 const TAKERS = /** @type {Readonly<Record<string, readonly [text: string, className: string]>>} */ ({
   buy: ['▲ buy', 'bid'],
   sell: ['▼ sell', 'ask'],
