@@ -120,9 +120,16 @@ test('nothing turns the verification of the venue\u2019s certificates off', () =
   assert.deepEqual(found, [])
 })
 
-test('prices, quantities and ids become no floats: Number.parseFloat stands in one place', () => {
-  const found = sources.filter(({ text }) => /parseFloat\(/.test(withoutComments(text))).map(({ path }) => path)
-  assert.deepEqual(found, ['services/recorder/src/gauges.ts'])
+test('prices, quantities and ids become no floats: Number.parseFloat stands where they become a gauge or a pixel', () => {
+  const scripts = globSync('services/*/page/*.mjs', { cwd: ROOT }).map((path) => ({
+    path: path.split(sep).join('/'),
+    text: readFileSync(join(ROOT, path), 'utf8'),
+  }))
+  const found = [...sources, ...scripts].filter(({ text }) => /parseFloat\(/.test(withoutComments(text)))
+  assert.deepEqual(
+    found.map(({ path }) => path),
+    ['services/recorder/src/gauges.ts', 'services/recorder/page/depth-chart.mjs'],
+  )
 })
 
 test('claims cited in the code stand in docs/gemini.md', () => {

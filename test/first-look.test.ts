@@ -21,7 +21,8 @@ test('booktape start: everything from an empty directory, the query it shows wor
     /^ethusd from the simulated exchange at http:\/\/127\.0\.0\.1:\d+; Ctrl-C stops$/,
   )
   await command.until('readiness', async () => (await fetch(`${page}readyz`)).status === 200)
-  assert.match(await (await fetch(page)).text(), /<td class="text">ethusd<\/td>/)
+  assert.match(await (await fetch(page)).text(), /<title>booktape<\/title>/)
+  assert.match(await (await fetch(`${page}?overview`)).text(), /"symbol":"ethusd"/)
 
   const database = await shown('database')
   const suggestion = await shown('a query')

@@ -51,9 +51,16 @@ describe('the built program', () => {
     const DATABASE_URL = database.url.href
     const migrated = await runCommand(t, ['migrate'], { DATABASE_URL }, built.main)
     assert.deepEqual([migrated.code, migrated.stderr], [0, ''])
-    const { command, get } = await startRecorder(t, { ...environment(t, exchange), DATABASE_URL }, built.main)
+    const { command, get } = await startRecorder(
+      t,
+      { ...environment(t, exchange), DATABASE_URL, BOOKTAPE_STATUS_PAGE: 'true' },
+      built.main,
+    )
     await command.until('readiness', async () => (await get('/readyz')).status === 200)
     assert.equal((await get('/livez')).status, 200)
+    assert.match((await get('/')).body, /<title>booktape<\/title>/)
+    for (const file of ['main.mjs', 'style.css', 'uplot.js', 'uplot.css'])
+      assert.equal((await get(`/?file=${file}`)).status, 200, file)
     const { http } = JSON.parse(await command.line(/"msg":"recording"/)) as { http: string }
     const peer = { BOOKTAPE_PEER_URL: `${http}/readyz`, BOOKTAPE_PEER_STABLE: '1s', BOOKTAPE_PEER_PATIENCE: '30s' }
     assert.equal((await runCommand(t, ['handover'], peer, built.main)).code, 0)

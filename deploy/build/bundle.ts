@@ -1,5 +1,6 @@
 import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type Metafile } from 'esbuild'
 
@@ -20,6 +21,11 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** As deep below `directory` as main.ts is below the root: what our code finds from its own place is found here too. */
 const PROGRAM = 'services/cli/dist'
 
+/** What a browser loads of the status page; it goes as it stands, and so does the library beside it. */
+const PAGE = 'services/recorder/page'
+const LIBRARY_OF_PAGE = 'uplot'
+const FILES_OF_LIBRARY = ['package.json', 'LICENSE', 'dist/uPlot.iife.min.js', 'dist/uPlot.min.css']
+
 /** esbuild turns CommonJS packages into modules, which have no `require` of their own for what Node brings. */
 const PREAMBLE = `#!/usr/bin/env node
 import { createRequire as createRequireOfNode } from 'node:module'
@@ -29,6 +35,7 @@ const require = createRequireOfNode(import.meta.url)`
  * Builds the command line with everything it imports into `directory`, which is made anew:
  *
  *   services/cli/dist/   main.js, healthcheck.js, and what its commands load when they are called
+ *   services/recorder/page/, node_modules/uplot/   what a browser loads
  *   migrations/          as in the repository
  *   package.json         name and version
  *   LICENSE, THIRD-PARTY-LICENCES.txt
@@ -59,7 +66,10 @@ export async function bundle(directory: string): Promise<Bundle> {
   writeFileSync(join(out, 'package.json'), `${JSON.stringify({ name, version, type, license }, null, 2)}\n`)
   cpSync(join(ROOT, 'migrations'), join(out, 'migrations'), { recursive: true })
   cpSync(join(ROOT, 'LICENSE'), join(out, 'LICENSE'))
-  const folders = foldersOf(metafile)
+  const library = dirname(createRequire(join(ROOT, PAGE, 'index.html')).resolve(`${LIBRARY_OF_PAGE}/package.json`))
+  cpSync(join(ROOT, PAGE), join(out, PAGE), { recursive: true, filter: (path) => !path.endsWith('tsconfig.json') })
+  for (const file of FILES_OF_LIBRARY) cpSync(join(library, file), join(out, 'node_modules', LIBRARY_OF_PAGE, file))
+  const folders = [...foldersOf(metafile), library]
   writeFileSync(join(out, 'THIRD-PARTY-LICENCES.txt'), folders.map(licenceOf).join('\n'))
   const bytes = Object.values(metafile.outputs).reduce((sum, output) => sum + output.bytes, 0)
   return { main, healthcheck: join(out, PROGRAM, 'healthcheck.js'), packages: folders.map(describe), bytes }

@@ -90,6 +90,9 @@ begin
     booktape.instruments to booktape_recorder;
   grant select (epoch_id, received_time, update_id) on booktape.book_messages to booktape_recorder; -- where an epoch ended
   grant select (epoch_id, received_from, received_to, last_update_id) on booktape.book_chunks to booktape_recorder; -- the same
+  -- ... what its status page asks: market.coverage, and the spans that it is made of ...
+  grant usage on schema market to booktape_recorder;
+  grant select on booktape.known_epochs to booktape_recorder;
   -- ... and what may be changed: ends of what was open, and the mark on a trade that the venue took back. A price, a
   -- quantity, an id or a time that stands can be changed by nobody but the owner.
   grant update (written_position, recorded_until) on booktape.journals to booktape_recorder;

@@ -11,6 +11,7 @@ import { reshard } from './reshard.ts'
 import { rolling } from './rolling.ts'
 import { runbook } from './runbook.ts'
 import { trades } from './trades.ts'
+import { viewers } from './viewers.ts'
 
 /** Each a promise, tried against real processes for as long as it takes. Exit code 1 when one is broken. */
 const DRILLS: Readonly<Record<string, Drill>> = {
@@ -25,6 +26,7 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   runbook,
   exports,
   'export-memory': exportMemory,
+  viewers,
 }
 
 /** The first ones tell the story. */

@@ -14,6 +14,13 @@ export {
   tradesOfDay,
 } from './archive-source.ts'
 export { type BookSpan, bookSpans, openingBook, type PriceLevels, type ReplayQuestion } from './book-spans.ts'
+export {
+  type BookName,
+  type Coverage,
+  type MissedSpan,
+  readCoverage,
+  type UncoveredSpan,
+} from './coverage-read.ts'
 export { type Database, type DatabaseOptions, openDatabase } from './database.ts'
 export { redactDatabaseUrl } from './database-url.ts'
 export { orStoreError, RETRY_CLASSES, type RetryClass } from './failure.ts'

@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test'
 import type { MarketRecord } from '@booktape/market'
 import { type TemporaryDatabase, temporaryDatabase } from '@booktape/testkit'
 import { Client, DatabaseError } from 'pg'
+import { readCoverage } from './coverage-read.ts'
 import { type Database, openDatabase } from './database.ts'
 import { migrate, pendingMigrations } from './migrate.ts'
 import { defaultPartitionRows, ensurePartitions } from './partitions.ts'
@@ -143,6 +144,15 @@ describe('the roles of deploy/postgres/roles.sql', () => {
     }
     assert.equal((await writer.write(batchOf([known], 2))).outcome, 'committed')
     assert.deepEqual((await reader.query(gaps)).rows, [{ state: 'closed', from_id: '6', to_id: '8' }])
+  })
+
+  test('the recorder reads the coverage that its status page shows', async () => {
+    const fromMs = Date.parse('2026-07-29T07:00:00Z')
+    const books = [{ symbol: 'btcusd', feed: 'ws' }]
+    const asked = { books, fromMs, toMs: fromMs + 60_000, timeoutMs: 10_000 }
+    assert.deepEqual((await readCoverage(recorder, asked)).uncovered, [
+      { symbol: 'btcusd', feed: 'ws', state: 'off', fromMs, toMs: fromMs + 60_000 },
+    ])
   })
 
   test('the recorder has exactly these rights on tables', async () => {
@@ -462,6 +472,7 @@ const RECORDER_RIGHTS = [
   'recorded_until of journals: update',
   'shard of journals: insert',
   'written_position of journals: update',
+  'known_epochs: select',
   'quarantine: insert',
   'quotes: insert',
   'quotes_default: select',

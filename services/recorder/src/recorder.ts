@@ -59,7 +59,7 @@ async function recordOnJournal(parts: RecorderParts, isSuccessor: boolean): Prom
   const ending = new AbortController()
   const asking = linkSignals(stopping, ending.signal) // for what is of no use to a recorder that stops
   const assembly = await assemble({ ...parts, isSuccessor, asking: asking.signal, onFailure: failure.reject })
-  const { journal, database, corridor, scribe, fleet, rest, admin, now } = assembly
+  const { journal, database, corridor, scribe, fleet, rest, admin, board, now } = assembly
   const drained = new AbortController()
   const timers: NodeJS.Timeout[] = []
   const work: Promise<unknown>[] = []
@@ -104,6 +104,7 @@ async function recordOnJournal(parts: RecorderParts, isSuccessor: boolean): Prom
     fleet.close()
     await Promise.allSettled(work)
     await admin.stop()
+    await board?.close()
     await journal.close().catch((error: unknown) => log.error({ error }, 'the journal could not be closed'))
     await database.close()
   }
