@@ -16,13 +16,14 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
   session: { imports: ['market', 'book', 'gemini'], isPure: true },
   journal: { imports: ['market'] },
   transport: { imports: ['market'] },
+  venue: { imports: ['market'] },
   store: { imports: ['market'] },
   client: { imports: ['market', 'store'] },
   runtime: { imports: [] },
   embedded: { imports: ['runtime'] },
   testkit: { imports: ['runtime', 'embedded'] },
   recorder: { imports: ['market', 'book', 'gemini', 'session', 'journal', 'transport', 'store', 'runtime'] },
-  exchange: { imports: ['market', 'runtime'] },
+  exchange: { imports: ['market', 'venue', 'runtime'] },
   cli: { imports: ['runtime', 'store', 'embedded', 'recorder', 'exchange'] },
 }
 
