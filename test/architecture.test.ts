@@ -24,7 +24,10 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
   testkit: { imports: ['runtime', 'embedded'] },
   recorder: { imports: ['market', 'book', 'gemini', 'session', 'journal', 'transport', 'store', 'runtime'] },
   exchange: { imports: ['market', 'venue', 'runtime'] },
-  cli: { imports: ['market', 'gemini', 'runtime', 'store', 'embedded', 'recorder', 'exchange'] },
+  replay: { imports: ['market', 'book', 'client', 'venue', 'runtime'] },
+  cli: {
+    imports: ['market', 'gemini', 'client', 'runtime', 'store', 'embedded', 'recorder', 'exchange', 'replay'],
+  },
 }
 
 /** Doors to the outside that a pure package does not have: what it needs is handed in. */

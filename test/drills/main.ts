@@ -5,10 +5,19 @@ import { halfOpen } from './half-open.ts'
 import { kills } from './kills.ts'
 import { lines } from './lines.ts'
 import { outage } from './outage.ts'
+import { replay } from './replay.ts'
 import { trades } from './trades.ts'
 
 /** Each a promise, tried against real processes for as long as it takes. Exit code 1 when one is broken. */
-const DRILLS: Readonly<Record<string, Drill>> = { kills, outage, lines, trades, corruption, 'half-open': halfOpen }
+const DRILLS: Readonly<Record<string, Drill>> = {
+  kills,
+  outage,
+  lines,
+  trades,
+  corruption,
+  'half-open': halfOpen,
+  replay,
+}
 
 /** The first ones tell the story. */
 const MAX_STORIES = 40

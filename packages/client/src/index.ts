@@ -1,2 +1,3 @@
+export { merge } from './merge.ts'
 export * from './tape.ts'
 export * from './tape-event.ts'

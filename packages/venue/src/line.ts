@@ -46,9 +46,9 @@ export class Line {
     return false
   }
 
-  /** Whether so much waits for a slow client that more should wait too. */
-  get isBehind(): boolean {
-    return this.#connection.closed === null && this.#socket.bufferedAmount > FEW_UNSENT_BYTES
+  /** What waits for a slow client; nothing when it is gone. */
+  get unsentBytes(): number {
+    return this.#socket.readyState === this.#socket.OPEN ? this.#socket.bufferedAmount : 0
   }
 
   /** Only the new WebSocket API pings; v1 has its heartbeats. */

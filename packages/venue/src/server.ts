@@ -24,8 +24,8 @@ export type VenueServer = Readonly<{
   restUrl: string
   /** Sends what waits on every connection. */
   flush(): void
-  /** Whether a client has not yet read what was sent, so that more should wait. */
-  isBehind(): boolean
+  /** The most that waits for any one client to read. */
+  unsentBytes(): number
   stop(): Promise<void>
 }>
 
@@ -85,7 +85,7 @@ export async function startVenueServer(
     wsUrl: `ws://${authority}`,
     restUrl: `http://${authority}`,
     flush,
-    isBehind: () => [...lines].some((line) => line.isBehind),
+    unsentBytes: () => Math.max(0, ...Array.from(lines, (line) => line.unsentBytes)),
     stop: async () => {
       clearInterval(ping)
       for (const line of lines) line.cut()

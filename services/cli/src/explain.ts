@@ -21,6 +21,7 @@ const EXPECTED: ReadonlySet<string> = new Set([
   'JournalError',
   'MigrationError',
   'QueryError',
+  'ReplayError',
   'StoreError',
   'WrongDatabaseError',
 ])
