@@ -16,6 +16,7 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
   session: { imports: ['market', 'book', 'gemini'], isPure: true },
   journal: { imports: ['market'] },
   transport: { imports: ['market'] },
+  venue: { imports: ['market'] },
   store: { imports: ['market'] },
   client: { imports: ['market', 'store'] },
   export: { imports: ['market', 'book', 'client'] },
@@ -24,7 +25,8 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
   embedded: { imports: ['runtime'] },
   testkit: { imports: ['runtime', 'embedded'] },
   recorder: { imports: ['market', 'book', 'gemini', 'session', 'journal', 'transport', 'store', 'runtime'] },
-  exchange: { imports: ['market', 'runtime'] },
+  exchange: { imports: ['market', 'venue', 'runtime'] },
+  replay: { imports: ['market', 'book', 'client', 'venue', 'runtime'] },
   cli: {
     imports: [
       'market',
@@ -37,6 +39,7 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
       'embedded',
       'recorder',
       'exchange',
+      'replay',
     ],
   },
 }

@@ -7,6 +7,7 @@ import { halfOpen } from './half-open.ts'
 import { kills } from './kills.ts'
 import { lines } from './lines.ts'
 import { outage } from './outage.ts'
+import { replay } from './replay.ts'
 import { reshard } from './reshard.ts'
 import { rolling } from './rolling.ts'
 import { runbook } from './runbook.ts'
@@ -27,6 +28,7 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   exports,
   'export-memory': exportMemory,
   viewers,
+  replay,
 }
 
 /** The first ones tell the story. */

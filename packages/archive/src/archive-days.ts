@@ -9,7 +9,7 @@ import {
   noteArchivedDay,
   storedDay,
   storedDigests,
-  storedQuotes,
+  storedQuotesOfDay,
   storedTradesOfDay,
   type TradesOfDay,
   tradesOfDay,
@@ -139,7 +139,7 @@ async function archiveBooks(
       {
         // The book that the day begins with stood before it: changes of its very first microsecond are of the day.
         pages: tape.pages({ symbols: [symbol], feed, from: fromNs - NS_PER_MICROSECOND, to: toNs, only: 'books' }),
-        quotes: storedQuotes(database, symbol, feed, date),
+        quotes: storedQuotesOfDay(database, symbol, feed, date),
         storedDigests: new Map(
           stored.map(({ epochId, messageSeq, digest }) => [digestKey(epochId, messageSeq), digest]),
         ),

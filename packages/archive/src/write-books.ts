@@ -1,6 +1,6 @@
 import { applyChange, bookDigest, levelCount, type OrderBook } from '@booktape/book'
 import type { TapeEvent, TapeGap } from '@booktape/client'
-import type { StoredQuote } from '@booktape/store'
+import type { QuoteOfDay } from '@booktape/store'
 import { type BookEvent, bookOfEvent, rowsOf } from './book-rows.ts'
 import { ArchiveError } from './errors.ts'
 import { nameOf, spanOf, type Unit } from './layout.ts'
@@ -14,7 +14,7 @@ export const CHANGES_BETWEEN_BOOKS = 100_000
 export type BooksSource = Readonly<{
   /** Of one feed, books alone, from the last microsecond before the day to its end. */
   pages: AsyncIterable<readonly TapeEvent[]>
-  quotes: AsyncIterable<readonly StoredQuote[]>
+  quotes: AsyncIterable<readonly QuoteOfDay[]>
   /** What the recorder's own books were, by `digestKey`. */
   storedDigests: ReadonlyMap<string, string>
 }>

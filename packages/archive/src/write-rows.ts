@@ -1,4 +1,4 @@
-import type { StoredDay, StoredTrade } from '@booktape/store'
+import type { StoredDay, TradeOfDay } from '@booktape/store'
 import type { Unit } from './layout.ts'
 import { type DayManifest, FORMAT, type TradesManifest, type TradesSource } from './manifest.ts'
 import type { StagedFiles } from './staged-files.ts'
@@ -6,7 +6,7 @@ import type { StagedFiles } from './staged-files.ts'
 /** Writes a unit of trades to the stage. */
 export async function writeTrades(
   unit: Extract<Unit, { kind: 'trades' }>,
-  pages: AsyncIterable<readonly StoredTrade[]>,
+  pages: AsyncIterable<readonly TradeOfDay[]>,
   source: TradesSource,
   files: StagedFiles,
   software: string,

@@ -1,3 +1,3 @@
-export * from './merge.ts'
+export { merge } from './merge.ts'
 export * from './tape.ts'
 export * from './tape-event.ts'

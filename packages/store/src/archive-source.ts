@@ -57,15 +57,15 @@ export async function storedDigests(
   })
 }
 
-export type StoredQuote = QuoteRecord & Readonly<{ line: string }>
+export type QuoteOfDay = QuoteRecord & Readonly<{ line: string }>
 
 /** The quotes of a day by receive time, of all lines, pages of them. Throws `StoreError`. */
-export async function* storedQuotes(
+export async function* storedQuotesOfDay(
   database: Database,
   symbol: string,
   feed: Feed,
   day: string,
-): AsyncGenerator<readonly StoredQuote[]> {
+): AsyncGenerator<readonly QuoteOfDay[]> {
   for (let hour = 0; hour < 24; hour += HOURS_A_PAGE) {
     const values = [symbol, feed, day, hour, hour + HOURS_A_PAGE]
     const { rows } = await orStoreError(() => database.pool.query<QuoteRow>(QUOTES, values))
@@ -73,14 +73,14 @@ export async function* storedQuotes(
   }
 }
 
-export type StoredTrade = TradeRecord & Readonly<{ line: string }>
+export type TradeOfDay = TradeRecord & Readonly<{ line: string }>
 
 /** The trades of a day by the venue's time, pages of them. Throws `StoreError`. */
 export async function* storedTradesOfDay(
   database: Database,
   symbol: string,
   day: string,
-): AsyncGenerator<readonly StoredTrade[]> {
+): AsyncGenerator<readonly TradeOfDay[]> {
   for (let hour = 0; hour < 24; hour += HOURS_A_PAGE) {
     const values = [symbol, day, hour, hour + HOURS_A_PAGE]
     const { rows } = await orStoreError(() => database.pool.query<TradeRow>(TRADES, values))
@@ -185,7 +185,7 @@ type TradeRow = Readonly<{
   broken: boolean
 }>
 
-function quoteOf(row: QuoteRow): StoredQuote {
+function quoteOf(row: QuoteRow): QuoteOfDay {
   return {
     kind: 'quote',
     line: row.line,
@@ -206,7 +206,7 @@ function quoteOf(row: QuoteRow): StoredQuote {
   }
 }
 
-function tradeOf(row: TradeRow): StoredTrade {
+function tradeOf(row: TradeRow): TradeOfDay {
   return {
     kind: 'trade',
     symbol: row.symbol,

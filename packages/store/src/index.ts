@@ -3,13 +3,13 @@ export {
   closedDays,
   forgetArchivedDay,
   noteArchivedDay,
+  type QuoteOfDay,
   type StoredDay,
-  type StoredQuote,
-  type StoredTrade,
   storedDay,
   storedDigests,
-  storedQuotes,
+  storedQuotesOfDay,
   storedTradesOfDay,
+  type TradeOfDay,
   type TradesOfDay,
   tradesOfDay,
 } from './archive-source.ts'
@@ -33,7 +33,9 @@ export { settle } from './settle.ts'
 export { type FeedStatus, readStatus, type StoreStatus } from './status-read.ts'
 export { STORE_PROBLEMS, StoreError, type StoreProblem } from './store-error.ts'
 export { type StoredGap, storedGaps } from './stored-gaps.ts'
+export { storedInstruments } from './stored-instruments.ts'
 export { type MessageRange, storedMessages } from './stored-messages.ts'
+export { type QuoteSpan, type StoredQuote, storedQuotes } from './stored-quotes.ts'
 export { storedTrades } from './stored-trades.ts'
 export type { Tables } from './tables.ts'
 export { timestampText } from './timestamp.ts'

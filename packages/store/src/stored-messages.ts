@@ -3,6 +3,7 @@ import type { PoolClient } from 'pg'
 import { elementsOf } from './array-text.ts'
 import { orStoreError } from './failure.ts'
 import { changeOfMark } from './marks.ts'
+import { decodeChunk, readChunks } from './stored-chunks.ts'
 
 /** The messages of one epoch after one and up to another, and between which receive times to look for them. */
 export type MessageRange = Readonly<{
@@ -24,8 +25,13 @@ export const CHUNKS_A_PAGE = 50
  * `client` is in a transaction of isolation `repeatable read`: a message that settles meanwhile is seen once.
  */
 export async function* storedMessages(client: PoolClient, range: MessageRange): AsyncGenerator<BookMessage[]> {
-  const chunks = new Pages(client, CHUNKS, range, CHUNKS_A_PAGE, decodeChunk)
-  const rows = new Pages(client, ROWS, range, ROWS_A_PAGE, decodeRow)
+  const chunks = new Pages(
+    (after) => readChunks(client, range, after, CHUNKS_A_PAGE),
+    CHUNKS_A_PAGE,
+    range,
+    decodeChunk,
+  )
+  const rows = new Pages((after) => readRows(client, range, after), ROWS_A_PAGE, range, decodeRow)
   for (;;) {
     // A chunk never reaches over a row: where they take turns, whole runs of one come before the next of the other.
     const [chunk, row] = await Promise.all([chunks.first(), rows.first()])
@@ -39,25 +45,20 @@ type Stored = Readonly<{ first_seq: bigint; end_seq: bigint }>
 
 /** Rows or chunks, a page at a time; the next page is asked for while this one is used. */
 class Pages<Item extends Stored> {
-  readonly #client: PoolClient
-  readonly #sql: string
-  readonly #range: MessageRange
+  readonly #read: (afterSeq: bigint) => Promise<readonly Item[]>
   readonly #size: number
-  readonly #decode: (row: Item, into: BookMessage[]) => void
+  readonly #decode: (item: Item, into: BookMessage[]) => void
   #page: readonly Item[] = []
   #at = 0
   #next: Promise<readonly Item[]> | null
 
   constructor(
-    client: PoolClient,
-    sql: string,
-    range: MessageRange,
+    read: (afterSeq: bigint) => Promise<readonly Item[]>,
     size: number,
-    decode: (row: Item, into: BookMessage[]) => void,
+    range: MessageRange,
+    decode: (item: Item, into: BookMessage[]) => void,
   ) {
-    this.#client = client
-    this.#sql = sql
-    this.#range = range
+    this.#read = read
     this.#size = size
     this.#decode = decode
     this.#next = this.#ask(range.afterSeq)
@@ -86,9 +87,7 @@ class Pages<Item extends Stored> {
   }
 
   #ask(afterSeq: bigint): Promise<readonly Item[]> {
-    const { epochId, lastSeq, fromTime, untilTime } = this.#range
-    const values = [epochId, afterSeq, lastSeq, fromTime, untilTime, this.#size]
-    const asked = orStoreError(async () => (await this.#client.query<Item>(this.#sql, values)).rows)
+    const asked = orStoreError(() => this.#read(afterSeq))
     asked.catch(() => undefined) // thrown where it is awaited, or of no interest any more
     return asked
   }
@@ -112,17 +111,10 @@ where m.epoch_id = $1 and m.message_seq > $2 and m.message_seq <= $3
 order by m.message_seq
 limit $6`
 
-const CHUNKS = `select c.first_seq, c.last_seq as end_seq, c.symbol, c.feed, c.epoch_id, c.marks,
-  c.seq_steps::text as seq_steps, c.id_steps::text as id_steps, c.id_spans::text as id_spans, c.event_steps::text as event_steps,
-  c.received_steps::text as received_steps, c.change_counts::text as change_counts, scale(c.price_unit) as price_digits,
-  coalesce(c.prices::text, c.exact_prices::text) as prices, scale(c.quantity_unit) as quantity_digits,
-  coalesce(c.quantities::text, c.exact_quantities::text) as quantities
-from booktape.book_chunks c
-where c.epoch_id = $1 and c.last_seq > $2 and c.first_seq <= $3
-  and c.received_from >= $4::timestamptz - booktape.clock_step() - booktape.chunk_span()
-  and c.received_from <= $5::timestamptz + booktape.clock_step()
-order by c.first_seq
-limit $6`
+async function readRows(client: PoolClient, range: MessageRange, afterSeq: bigint): Promise<readonly Row[]> {
+  const { epochId, lastSeq, fromTime, untilTime } = range
+  return (await client.query<Row>(ROWS, [epochId, afterSeq, lastSeq, fromTime, untilTime, ROWS_A_PAGE])).rows
+}
 
 type Row = Readonly<{
   first_seq: bigint
@@ -156,96 +148,7 @@ function decodeRow(row: Row, into: BookMessage[]): void {
   })
 }
 
-type Chunk = Readonly<{
-  first_seq: bigint
-  end_seq: bigint
-  symbol: string
-  feed: Feed
-  epoch_id: string
-  marks: string
-  seq_steps: string
-  id_steps: string
-  id_spans: string
-  event_steps: string
-  received_steps: string
-  change_counts: string
-  price_digits: number | null // null: `prices` are decimals as they stand
-  prices: string
-  quantity_digits: number | null
-  quantities: string
-}>
-
-/** As view booktape.settled_changes does in SQL: values are integers at the chunk's scale, all else are steps. */
-function decodeChunk(chunk: Chunk, into: BookMessage[]): void {
-  const idSteps = elementsOf(chunk.id_steps)
-  const idSpans = elementsOf(chunk.id_spans)
-  const eventSteps = elementsOf(chunk.event_steps)
-  const receivedSteps = elementsOf(chunk.received_steps)
-  const changeCounts = elementsOf(chunk.change_counts)
-  const prices = elementsOf(chunk.prices)
-  const quantities = elementsOf(chunk.quantities)
-  const { marks, price_digits: priceDigits, quantity_digits: quantityDigits } = chunk
-  let messageSeq = 0
-  let lastUpdateId = 0n
-  let eventTimeNs = 0n
-  let receivedTimeNs = 0n
-  let place = 0
-  for (const [i, step] of elementsOf(chunk.seq_steps).entries()) {
-    const eventStep = eventSteps[i] as string
-    messageSeq += Number(step) // as above
-    const firstUpdateId = lastUpdateId + BigInt(idSteps[i] as string)
-    lastUpdateId = firstUpdateId + BigInt(idSpans[i] as string)
-    if (eventStep !== 'NULL') eventTimeNs += BigInt(eventStep)
-    receivedTimeNs += BigInt(receivedSteps[i] as string)
-    const end = place + Number(changeCounts[i]) // an integer column
-    const changes: LevelChange[] = []
-    for (; place < end; place++) {
-      const price = prices[place] as string
-      const quantity = quantities[place] as string
-      changes.push(
-        changeOf(
-          marks,
-          place,
-          priceDigits === null ? price : placePoint(price, priceDigits),
-          quantityDigits === null ? quantity : placePoint(quantity, quantityDigits),
-        ),
-      )
-    }
-    into.push({
-      kind: 'book_message',
-      epochId: chunk.epoch_id,
-      symbol: chunk.symbol,
-      feed: chunk.feed,
-      messageSeq,
-      firstUpdateId,
-      lastUpdateId,
-      eventTimeNs: eventStep === 'NULL' ? null : eventTimeNs,
-      receivedTimeNs,
-      changes,
-    })
-  }
-}
-
 function changeOf(marks: string, at: number, price: string, quantity: string | undefined): LevelChange {
   invariant(quantity !== undefined, 'a stored price has its quantity')
   return changeOfMark(marks.charCodeAt(at), price as DecimalText, quantity as DecimalText)
 }
-
-/**
- * The canonical text of an integer that counts units of 10^-digits:
- *
- *   '8394870', 2   83948.7
- *   '5', 3         0.005
- */
-export function placePoint(digits: string, scale: number): string {
-  if (scale === 0) return digits
-  let end = digits.length
-  const point = end - scale
-  while (end > point && end > 0 && digits.charCodeAt(end - 1) === ZERO) end--
-  if (end === 0) return '0'
-  if (end <= point) return digits.slice(0, point)
-  if (point > 0) return `${digits.slice(0, point)}.${digits.slice(point, end)}`
-  return `0.${'0'.repeat(-point)}${digits.slice(0, end)}`
-}
-
-const ZERO = 48

@@ -23,6 +23,7 @@ const EXPECTED: ReadonlySet<string> = new Set([
   'JournalError',
   'MigrationError',
   'QueryError',
+  'ReplayError',
   'StoreError',
   'WrongDatabaseError',
 ])

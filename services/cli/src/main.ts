@@ -4,7 +4,8 @@ import { completionScript, SHELLS, type Shell } from './completion.ts'
 import type { ExchangeOptions } from './exchange.ts'
 import { explain } from './explain.ts'
 import type { ExportOptions } from './export.ts'
-import { addSpanOptions } from './span.ts'
+import type { ReplayOptions } from './replay.ts'
+import { addSpanOptions, type SpanOptions } from './span.ts'
 import { VERSION } from './version.ts'
 
 const program = new Command('booktape')
@@ -120,6 +121,33 @@ addSpanOptions(
   .action(async (symbols: string[], options: ExportOptions) => {
     const { exportRecording } = await import('./export.ts')
     await exportRecording(symbols, options)
+  })
+
+addSpanOptions(
+  program
+    .command('replay')
+    .description('a recording once more: as lines of JSON, or as the venue served it (docs/replay.md)'),
+)
+  .option('--clock <clock>', 'received or exchange: whose time orders and paces what is replayed', 'received')
+  .option(
+    '--pace <pace>',
+    'recorded, full, or how many times faster, such as 60; full if not given, with --serve recorded',
+  )
+  .option('--only <what>', 'books or trades, if not both; not with --serve')
+  .option('--serve <port>', "serve Gemini's own protocols on this port instead", wholeNumber(0, 65_535))
+  .option('--host <address>', 'where it listens', '127.0.0.1')
+  .option('--no-wait', 'with --serve: begin with the first client, and wait for none')
+  .option('--stay', 'with --serve: keep the connections when all has been replayed')
+  .addHelpText(
+    'after',
+    examples(
+      'booktape replay btcusd --from 2026-03-01T10:00Z --to 2026-03-01T10:05Z | head -3',
+      'booktape replay btcusd ethusd --from 1h --serve 9466 --pace 10',
+    ),
+  )
+  .action(async (symbols: string[], options: SpanOptions & ReplayOptions) => {
+    const { replay } = await import('./replay.ts')
+    await replay(symbols, options)
   })
 
 program

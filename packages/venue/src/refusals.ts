@@ -1,6 +1,6 @@
 import type { Refusal } from './frames.ts'
 
-// Bodies as the venue writes them (docs/gemini.md, section 4.7).
+// Bodies as the venue writes them (docs/gemini.md, claim 24).
 
 const JSON_HEADERS = { 'content-type': 'application/json' }
 

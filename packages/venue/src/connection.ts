@@ -1,15 +1,14 @@
 import type { Feed } from '@booktape/market'
-import type { FaultPlan } from './fault-plan.ts'
-import type { Closing, Frame, FrameKind } from './frames.ts'
+import type { Closing, Frame, FrameFilter, FrameKind } from './frames.ts'
 
 /** What a client may leave unread before the venue gives up on it: minutes of btcusd, some 100 MB. */
 export const MAX_WAITING_FRAMES = 200_000
 
 /** What every connection hands in: where its frames pass through, and how to wait. */
 export type Surroundings = Readonly<{
-  faults: FaultPlan
+  faults: FrameFilter
   isMuted(symbol: string): boolean
-  /** Calls back when the exchange has come to this much later. */
+  /** Calls back when the venue has come to this much later. */
   after(delayNs: bigint, run: () => void): void
 }>
 

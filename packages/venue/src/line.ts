@@ -7,7 +7,10 @@ import type { Refusal } from './frames.ts'
 /** What may wait in a socket for a slow client; beyond it the venue hangs up, as `Connection` does for frames not taken. */
 export const MAX_UNSENT_BYTES = 64 * 1024 * 1024
 
-/** One connection of the exchange on a real socket. */
+/** Below it, a client that reads takes what waits within milliseconds: whoever waits for slow clients waits for this. */
+export const FEW_UNSENT_BYTES = 256 * 1024
+
+/** One connection of the venue on a real socket. */
 export class Line {
   readonly #connection: Connection
   readonly #socket: WebSocket
@@ -43,6 +46,11 @@ export class Line {
     return false
   }
 
+  /** What waits for a slow client; nothing when it is gone. */
+  get unsentBytes(): number {
+    return this.#socket.readyState === this.#socket.OPEN ? this.#socket.bufferedAmount : 0
+  }
+
   /** Only the new WebSocket API pings; v1 has its heartbeats. */
   ping(): void {
     if (this.#connection.feed !== 'ws' || this.#connection.isSilent) return
@@ -50,7 +58,7 @@ export class Line {
   }
 
   cut(): void {
-    this.#connection.close(1001, 'the exchange stopped')
+    this.#connection.close(1001, 'the venue stopped')
     this.#socket.terminate()
   }
 }

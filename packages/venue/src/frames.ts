@@ -25,6 +25,12 @@ export type OutgoingFrame = Readonly<{
   text: string
 }>
 
+/** What leaves in place of a frame, and how much later. */
+export type Delivery = Readonly<{ frame: Frame; delayNs: bigint }>
+
+/** Whether the text of a frame leaves as it stands, and what does in its place where not. */
+export type FrameFilter = Readonly<{ isArmed: boolean; pass(frame: OutgoingFrame): readonly Delivery[] }>
+
 /** An upgrade or request that is answered with an HTTP error instead. */
 export type Refusal = Readonly<{ status: number; headers: Readonly<Record<string, string>>; body: string }>
 

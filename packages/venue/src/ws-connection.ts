@@ -1,7 +1,7 @@
-import { type Channel, STREAMS, type Stream, streamName } from './channel.ts'
 import { Connection, type Surroundings } from './connection.ts'
-import type { FaultPlan } from './fault-plan.ts'
 import type { FrameKind } from './frames.ts'
+import type { BookLevels } from './levels.ts'
+import { type Pace, STREAMS, type Stream, streamName } from './streams.ts'
 import { wsDepthResult, wsSnapshot } from './ws-message.ts'
 import { readWsRequest, type WsErrorCode, type WsRequest, wsError, wsSuccess } from './ws-request.ts'
 
@@ -12,19 +12,33 @@ const MAX_DEPTH_LIMIT = 5_000
 const USUAL_DEPTH_LIMIT = 100
 const NS_PER_MS = 1_000_000n
 
-/** The limits `conninfo` tells (docs/gemini.md, section 2.9). */
+/** The limits `conninfo` tells (docs/gemini.md, claim 25). */
 const WEIGHT_INTERVAL_NS = 10_000_000_000n
 const WEIGHT_LIMIT = 7_000
 
-/** What a ws connection asks the exchange for. */
-export type WsVenue = Readonly<{
-  channelOf(symbol: string): Channel | null
-  nowNs(): bigint
-  connectionAttempts(): number
-  faults: FaultPlan
+/** What one symbol publishes, as a ws connection meets it. */
+export type WsChannel = Readonly<{
+  symbol: string
+  /** As of now; null while there is no book. */
+  book: BookLevels | null
+  /** The bookTicker as of the last change of the top: its id may be older than the book's. Null where there is none yet. */
+  ticker: string | null
+  offers(stream: Stream): boolean
+  join(stream: Stream, connection: WsConnection): void
+  leave(stream: Stream, connection: WsConnection): void
+  /** What is sent after the snapshot of a subscription: the window that was open (docs/gemini.md, claim 7). */
+  closeWindowAfterSnapshot(pace: Pace, connection: WsConnection): void
 }>
 
-type Subscription = Readonly<{ name: string; stream: Stream; channel: Channel }>
+/** What a ws connection asks its venue for. */
+export type WsVenue = Readonly<{
+  channelOf(symbol: string): WsChannel | null
+  nowNs(): bigint
+  connectionAttempts(): number
+  refusesSubscribe(symbol: string): boolean
+}>
+
+type Subscription = Readonly<{ name: string; stream: Stream; channel: WsChannel }>
 
 /** Many streams over one socket, asked for by requests. */
 export class WsConnection extends Connection {
@@ -47,7 +61,7 @@ export class WsConnection extends Connection {
   }
 
   concerns(symbol: string): boolean {
-    return [...this.#subscriptions.values()].some(({ channel }) => channel.market.spec.symbol === symbol)
+    return [...this.#subscriptions.values()].some(({ channel }) => channel.symbol === symbol)
   }
 
   publish(kind: FrameKind, symbol: string, text: string): void {
@@ -88,7 +102,7 @@ export class WsConnection extends Connection {
   #subscribe(request: WsRequest): void {
     const wanted = this.#readStreams(request)
     if (wanted === null) return
-    const refused = wanted.find(({ channel }) => this.#venue.faults.refusesSubscribe(channel.market.spec.symbol))
+    const refused = wanted.find(({ channel }) => this.#venue.refusesSubscribe(channel.symbol))
     if (refused !== undefined) return this.#refuse(request, -1013, `Invalid stream name: ${refused.name}`)
     const news = wanted.filter(({ name }) => !this.#subscriptions.has(name))
     if (this.#subscriptions.size + news.length > MAX_STREAMS_PER_CONNECTION) {
@@ -98,11 +112,12 @@ export class WsConnection extends Connection {
   }
 
   /**
-   * The order on the wire (docs/gemini.md, section 2.6): on a fresh subscription the first snapshot comes before the
+   * The order on the wire (docs/gemini.md, claim 4): on a fresh subscription the first snapshot comes before the
    * answer, on a later one after it; then the other first frames; then the window that was open.
    */
   #start(news: readonly Subscription[], answer: string): void {
-    const snapshots = this.#snapshotLimit === 0 ? [] : news.filter(({ stream }) => stream.kind === 'depth')
+    const depths = this.#snapshotLimit === 0 ? [] : news.filter(({ stream }) => stream.kind === 'depth')
+    const snapshots = depths.filter(({ channel }) => channel.book !== null) // the others wait for `beginBook`
     const early = snapshots[0]
     const isEarly = early !== undefined && !this.#onceSubscribed.has(early.name)
     if (isEarly) this.#sendSnapshot(early)
@@ -113,7 +128,7 @@ export class WsConnection extends Connection {
       this.#onceSubscribed.add(name)
       channel.join(stream, this)
       if (snapshots.includes(subscription) && !(isEarly && subscription === early)) this.#sendSnapshot(subscription)
-      if (stream.kind === 'bookTicker') this.send('ticker', channel.market.spec.symbol, channel.ticker)
+      if (stream.kind === 'bookTicker' && channel.ticker !== null) this.send('ticker', channel.symbol, channel.ticker)
     }
     for (const { stream, channel } of snapshots) {
       if (stream.kind === 'depth') channel.closeWindowAfterSnapshot(stream.pace, this)
@@ -135,7 +150,8 @@ export class WsConnection extends Connection {
     const channel = symbol === null ? null : this.#venue.channelOf(symbol)
     if (channel === null) return this.#refuse(request, -1013, `Invalid symbol: ${symbol ?? ''}`)
     if (limit === null) return this.#refuse(request, -1013, `Invalid limit: 1 to ${MAX_DEPTH_LIMIT}`)
-    this.#answer(wsSuccess(request.idText, `"result":${wsDepthResult(channel.market, limit)}`))
+    if (channel.book === null) return this.#refuse(request, -1000, 'The book is not known')
+    this.#answer(wsSuccess(request.idText, `"result":${wsDepthResult(channel.book, limit)}`))
   }
 
   /** The streams a request names, in its order and each once; null when it was refused. */
@@ -161,12 +177,18 @@ export class WsConnection extends Connection {
     const at = text.indexOf('@')
     const channel = at === -1 ? null : this.#venue.channelOf(text.slice(0, at).toLowerCase())
     const stream = STREAMS.find((candidate) => streamName(candidate) === text.slice(at + 1))
-    if (channel === null || stream === undefined) return null
-    return { name: `${channel.market.spec.symbol}@${streamName(stream)}`, stream, channel }
+    if (channel === null || stream === undefined || !channel.offers(stream)) return null
+    return { name: `${channel.symbol}@${streamName(stream)}`, stream, channel }
   }
 
-  #sendSnapshot({ channel }: Subscription): void {
-    this.send('snapshot', channel.market.spec.symbol, wsSnapshot(channel.market, this.#snapshotLimit))
+  /** A book becomes known that a subscription was waiting for. */
+  beginBook(channel: WsChannel): void {
+    if (this.#snapshotLimit !== 0) this.#sendSnapshot({ channel })
+  }
+
+  #sendSnapshot({ channel }: Pick<Subscription, 'channel'>): void {
+    const { symbol, book } = channel
+    if (book !== null) this.send('snapshot', symbol, wsSnapshot(symbol, book, this.#snapshotLimit))
   }
 
   #answer(text: string): void {
