@@ -1,73 +1,53 @@
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
-import { after, before, describe, test } from 'node:test'
+import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { DASHBOARDS } from '@booktape/dashboards'
-import { type ExchangeServer, type FaultRequest, presetOf, startExchangeServer } from '@booktape/exchange'
-import { invariant } from '@booktape/market'
-import { systemClock } from '@booktape/runtime'
-import { Client } from 'pg'
+import { RECORDER_METRICS } from '@booktape/recorder'
+import { METRIC_PREFIX, RUNTIME_METRICS } from '@booktape/runtime'
 import { parse } from 'yaml'
-import { hasPrometheus, Prometheus, type Series } from './prometheus.ts'
-import { type Recording, startRecording } from './recording.ts'
-import { environmentOf } from './recording-drill.ts'
+import { MODELS, panelsOf } from './dashboard-models.ts'
 
-// The dashboards are code (deploy/grafana/src); what Grafana loads is made of it and checked in. No Grafana is needed to know that
-// each query runs and has something to show: a real Prometheus scrapes a running recorder, which has seen every kind of fault.
+// The dashboards are code (deploy/grafana/src); what Grafana loads is made of it and checked in. Whether their queries have
+// something to show: test/dashboards-data.test.ts.
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const DIRECTORY = `${ROOT}/deploy/grafana`
-const RULES = `${ROOT}/deploy/prometheus/booktape.rules.yml`
-
-type Target = Readonly<{ refId: string; expr?: string; rawSql?: string; format: string; datasource: { uid: string } }>
-type Panel = Readonly<{
-  id: number
-  type: string
-  title: string
-  description?: string
-  gridPos: Readonly<{ x: number; y: number; w: number; h: number }>
-  targets?: readonly Target[]
-}>
-type Model = Readonly<{
-  uid: string
-  title: string
-  panels: readonly Panel[]
-  templating: Readonly<{ list: readonly Readonly<{ name: string; type: string; query: string }>[] }>
-}>
-
-const models = Object.entries(DASHBOARDS).map(([file, text]) => ({ file, model: JSON.parse(text) as Model }))
-const panelsOf = ({ panels }: Model): readonly Panel[] => panels.filter(({ type }) => type !== 'row')
+const DEPLOY = fileURLToPath(new URL('../deploy', import.meta.url))
+const read = (path: string): string => readFileSync(`${DEPLOY}/${path}`, 'utf8')
 
 const ROWS_OF_THE_CORRIDOR = ['1. Socket', '2. Journal', '3. Decode and advance', '4. Rows', '5. Postgres']
+/** Symbol reads the prices from the database, where they are exact. */
+const ON_NO_DASHBOARD = [RECORDER_METRICS.bestPrice.name]
 
-const SYMBOLS = ['btcusd', 'ethgusdperp', 'solusd']
-const RATE = 20
-/** Far above what it takes on a busy machine. */
-const PATIENCE_MS = 90_000
+const panels = MODELS.flatMap(({ model }) => panelsOf(model))
+
+type Rules = Readonly<{ groups: readonly Readonly<{ rules: readonly Rule[] }>[] }>
+type Rule = Readonly<{ record?: string; alert?: string; expr: string }>
+const rules = (parse(read('prometheus/booktape.rules.yml')) as Rules).groups.flatMap((group) => group.rules)
 
 test('there are four, and what is checked in is what their source makes', () => {
   assert.deepEqual(Object.keys(DASHBOARDS), ['overview.json', 'symbol.json', 'pipeline.json', 'quality.json'])
-  assert.deepEqual(globSync('*', { cwd: `${DIRECTORY}/dashboards` }).toSorted(), Object.keys(DASHBOARDS).toSorted())
+  assert.deepEqual(globSync('*', { cwd: `${DEPLOY}/grafana/dashboards` }).sort(), Object.keys(DASHBOARDS).sort())
   for (const [file, text] of Object.entries(DASHBOARDS)) {
-    const checkedIn = readFileSync(`${DIRECTORY}/dashboards/${file}`, 'utf8')
-    assert.ok(checkedIn === text, `${file} is stale: run "node deploy/grafana/src/write.ts"`)
+    assert.ok(read(`grafana/dashboards/${file}`) === text, `${file} is stale: run "node deploy/grafana/src/write.ts"`)
   }
 })
 
-for (const { file, model } of models) {
-  test(`${file}: every panel has a number, a place, a query and a sentence that explains it`, () => {
+for (const { file, model } of MODELS) {
+  test(`${file}: every panel has a number, a name, a place, queries and sentences that explain it`, () => {
     assert.match(model.uid, /^booktape-/)
     assert.deepEqual(
       model.panels.map(({ id }) => id),
       model.panels.map((_, i) => i + 1),
     )
+    const titles = panelsOf(model).map(({ title }) => title)
+    assert.equal(new Set(titles).size, titles.length, 'no title twice')
     for (const { title, description = '', gridPos, targets = [] } of panelsOf(model)) {
-      assert.ok(title !== '' && description.length >= 20, title)
+      assert.match(description, /^[A-Z0-9].{30,}\.$/s, title)
       assert.ok(gridPos.x + gridPos.w <= 24, `${title} is within the width`)
       assert.ok(targets.length > 0, title)
       assert.deepEqual(
         targets.map(({ refId }) => refId),
-        Array.from('ABCDEFGH').slice(0, targets.length),
+        ['A', 'B', 'C'].slice(0, targets.length),
       )
       for (const { expr, rawSql, datasource } of targets)
         assert.equal(datasource.uid, rawSql === undefined ? '${prometheus}' : '${postgres}', `${title}: ${expr}`)
@@ -84,161 +64,52 @@ for (const { file, model } of models) {
   })
 }
 
-test('the pipeline has a row for each stage of the corridor, in its order', () => {
-  const pipeline = models.find(({ file }) => file === 'pipeline.json')?.model
+test('the pipeline has a row for each stage of the corridor, in its order, and one for the process', () => {
+  const pipeline = MODELS.find(({ file }) => file === 'pipeline.json')?.model
   const rows = pipeline?.panels.filter(({ type }) => type === 'row').map(({ title }) => title)
-  assert.deepEqual(rows, ROWS_OF_THE_CORRIDOR)
+  assert.deepEqual(rows, [...ROWS_OF_THE_CORRIDOR, 'The process'])
 })
 
-test('the provisioned sources are of the kinds that the dashboards ask for', () => {
-  type Sources = Readonly<{ datasources: readonly Readonly<{ type: string; secureJsonData?: { password: string } }>[] }>
-  const { datasources } = parse(readFileSync(`${DIRECTORY}/provisioning/datasources/booktape.yaml`, 'utf8')) as Sources
-  const types = datasources.map(({ type }) => type)
-  const wanted = new Set(
-    models.flatMap(({ model }) =>
-      model.templating.list.flatMap(({ type, query }) => (type === 'datasource' ? query : [])),
-    ),
+test('each alert is named by a panel that shows what it fires on, and no other is', () => {
+  const named = panels.flatMap(({ description = '' }) => description.match(/\bBooktape[A-Z]\w+/g) ?? [])
+  const alerts = rules.flatMap(({ alert }) => alert ?? [])
+  assert.deepEqual([...new Set(named)].sort(), alerts.sort())
+})
+
+test('each metric of a recorder is on a dashboard', () => {
+  const exprs = panels.flatMap(({ targets = [] }) => targets.flatMap(({ expr }) => expr ?? []))
+  const recorded = rules.filter(({ record }) => record !== undefined && exprs.some((expr) => expr.includes(record)))
+  const asked = [...exprs, ...recorded.map(({ expr }) => expr)].join('\n')
+  const missing = Object.values({ ...RECORDER_METRICS, ...RUNTIME_METRICS })
+    .map(({ name }) => name)
+    .filter((name) => !new RegExp(`\\b${METRIC_PREFIX}${name}(_bucket)?\\b`).test(asked))
+  assert.deepEqual(missing, ON_NO_DASHBOARD)
+})
+
+test('Compose gives Grafana the files where it looks for them, and data sources of the kinds that are asked for', () => {
+  type Source = Readonly<{ type: string; url: string; user?: string; secureJsonData?: { password: string } }>
+  type Provider = Readonly<{ options: { path: string } }>
+  type Service = Readonly<{ volumes?: readonly string[]; environment?: Readonly<Record<string, string>> }>
+  const { datasources } = parse(read('grafana/provisioning/datasources/booktape.yaml')) as { datasources: Source[] }
+  const { providers } = parse(read('grafana/provisioning/dashboards/booktape.yaml')) as { providers: Provider[] }
+  const { services } = parse(read('compose.yaml'), { merge: true }) as { services: Record<string, Service> }
+
+  const wanted = MODELS.flatMap(({ model }) =>
+    model.templating.list.flatMap(({ type, query }) => (type === 'datasource' ? query : [])),
   )
-  assert.deepEqual(types, [...wanted])
-  for (const { secureJsonData } of datasources)
-    assert.match(secureJsonData?.password ?? '$', /^\$/, 'no password in a file')
+  assert.deepEqual(new Set(datasources.map(({ type }) => type)), new Set(wanted))
+  for (const { url, user, secureJsonData } of datasources) {
+    const host = url.replace(/^http:\/\//, '').replace(/:\d+$/, '')
+    assert.ok(services[host] !== undefined, `${url} is a service`)
+    if (user === undefined) continue
+    assert.equal(user, 'grafana', 'not as the owner')
+    const variable = /^\$(\w+)$/.exec(secureJsonData?.password ?? '')?.[1] ?? assert.fail('a password in a file')
+    assert.ok(services['grafana']?.environment?.[variable] !== undefined, variable)
+  }
+
+  const volumes = services['grafana']?.volumes ?? []
+  for (const kind of ['datasources', 'dashboards'])
+    assert.ok(volumes.includes(`./grafana/provisioning/${kind}:/etc/grafana/provisioning/${kind}:ro`), kind)
+  for (const { options } of providers) assert.ok(volumes.includes(`./grafana/dashboards:${options.path}:ro`))
+  assert.equal(providers.length, 1)
 })
-
-describe('on a recorder that has seen every kind of fault', {
-  skip: hasPrometheus() ? false : 'Prometheus is not installed: apt-get install prometheus',
-}, () => {
-  let exchange: ExchangeServer
-  let recording: Recording | undefined
-  let prometheus: Prometheus | undefined
-  let client: Client | undefined
-  let fromMs = 0
-  before(async () => {
-    fromMs = Date.now()
-    exchange = await startExchangeServer({
-      port: 0,
-      seed: 9,
-      symbols: SYMBOLS.map((symbol) => presetOf(symbol) ?? assert.fail(symbol)),
-      rate: RATE,
-      clock: systemClock(),
-    })
-    inject({ fault: 'refuse_subscribe', symbol: 'solusd', times: 1_000_000 }) // a book that stays away
-    recording = await startRecording({
-      env: { ...environmentOf(exchange, SYMBOLS), BOOKTAPE_SNAPSHOT_INTERVAL: '1s' },
-    })
-    prometheus = await Prometheus.start(new URL(recording.httpUrl).host, RULES)
-    await recording.until(() => isLive('ws', 'btcusd') && isLive('v1', 'ethgusdperp'))
-    await scraped() // series stand at their first value before they grow
-    inject({ fault: 'drop', feed: 'ws', symbol: 'btcusd', kind: 'depth' })
-    inject({ fault: 'malformed', feed: 'v1', symbol: 'ethgusdperp', kind: 'update' })
-    inject({ fault: 'duplicate', feed: 'ws', symbol: 'ethgusdperp', kind: 'depth' })
-    inject({ fault: 'corrupt', feed: 'ws', symbol: 'ethgusdperp', kind: 'depth', times: 50 })
-    client = new Client({ connectionString: recording.databaseUrl })
-    await client.connect()
-    await client.query(`set timezone = 'UTC'`)
-    await client.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity
-       where datname = current_database() and application_name = 'booktape recorder'`,
-    )
-    await recording.until(() => isLive('ws', 'btcusd'))
-    await scraped()
-  })
-  after(async () => {
-    await client?.end()
-    await prometheus?.stop()
-    await recording?.close()
-    await exchange.stop()
-  })
-
-  const isLive = (feed: string, symbol: string): boolean =>
-    (recording?.corridor.state.tracks.get(`${feed}:${symbol}`)?.epoch ?? null) !== null
-  const inject = (fault: FaultRequest): void => {
-    invariant(typeof exchange.exchange.faults.inject(fault) !== 'string', `the exchange takes ${fault.fault}`)
-  }
-  const scraped = async (): Promise<void> => {
-    const sinceS = Date.now() / 1000
-    await untilData('a look of Prometheus', async () =>
-      (await series('booktape_build_info')).some(({ values }) => (values.at(-1)?.[0] ?? 0) > sinceS + 1),
-    )
-  }
-  const series = async (expr: string): Promise<readonly Series[]> => {
-    invariant(prometheus !== undefined, 'Prometheus runs')
-    return await prometheus.range(expr, fromMs / 1000, Date.now() / 1000)
-  }
-  const query = async (text: string): Promise<Record<string, unknown>[]> => {
-    invariant(client !== undefined, 'the database is connected')
-    return (await client.query<Record<string, unknown>>(text)).rows
-  }
-  const untilData = async (what: string, hasData: () => Promise<boolean>): Promise<void> => {
-    const patience = AbortSignal.timeout(PATIENCE_MS)
-    invariant(recording !== undefined, 'the recorder runs')
-    await recording.until(async () => {
-      if (patience.aborted) assert.fail(`${what}: no data within ${PATIENCE_MS} ms`)
-      return await hasData()
-    })
-  }
-
-  test('every rule can be evaluated', async () => {
-    await untilData('the rules', async () => (await prometheus?.rules())?.length === 48)
-    const broken = (await prometheus?.rules())?.filter(({ lastError }) => lastError !== '')
-    assert.deepEqual(broken, [])
-  })
-
-  for (const { file, model } of models) {
-    for (const { title, targets = [] } of panelsOf(model)) {
-      for (const { refId, expr, rawSql, format } of targets) {
-        test(`${file}: "${title}" ${refId} has data`, async () => {
-          if (expr !== undefined) {
-            const asked = withVariables(expr)
-            await untilData(asked, async () => (await series(asked)).some(hasNumber))
-            return
-          }
-          const text = withSqlMacros(rawSql ?? '', fromMs)
-          let rows: Record<string, unknown>[] = []
-          await untilData(text, async () => {
-            rows = await query(withSqlMacros(rawSql ?? '', fromMs))
-            return rows.length > 0
-          })
-          const values = Object.entries(rows[0] ?? {})
-          if (format === 'time_series') assert.ok(values.some(([name]) => name === 'time'))
-          for (const name of Object.keys(rows[0] ?? {})) {
-            if (OFTEN_EMPTY.includes(name)) continue
-            assert.ok(
-              rows.some((row) => row[name] !== null),
-              `${name} is empty in all ${rows.length} rows`,
-            )
-          }
-        })
-      }
-    }
-    for (const { name, type, query: text } of model.templating.list.filter((variable) => variable.type === 'query')) {
-      test(`${file}: the variable ${name} has values (${type})`, async () => {
-        await untilData(text, async () => (await query(text)).length === SYMBOLS.length)
-      })
-    }
-  }
-})
-
-/** Columns that only some rows have a value in. */
-const OFTEN_EMPTY = ['from_id', 'to_id', 'ended_at', 'symbol']
-
-/** As Grafana fills them in, for a recorder that is scraped every second. */
-function withVariables(expr: string): string {
-  const text = expr.replaceAll('$__rate_interval', '5s').replaceAll('$symbol', 'btcusd')
-  assert.doesNotMatch(text, /\$/, 'no variable is left')
-  return text
-}
-
-function withSqlMacros(text: string, fromMs: number): string {
-  const filled = text
-    .replaceAll('$__timeFrom()', `'${new Date(fromMs).toISOString()}'`)
-    .replaceAll('$__timeTo()', `'${new Date().toISOString()}'`)
-    .replaceAll('$__interval', '1s')
-    .replaceAll('${symbol:sqlstring}', "'btcusd'")
-    .replaceAll('${feed:sqlstring}', "'ws'")
-  assert.doesNotMatch(filled, /\$/, 'no variable is left')
-  return filled
-}
-
-function hasNumber({ values }: Series): boolean {
-  return values.some(([, value]) => Number.isFinite(Number(value)))
-}

@@ -169,7 +169,13 @@ describe('deploy/compose.yaml', () => {
     const plain = services.filter(([, { profiles = [] }]) => profiles.length === 0).map(([name]) => name)
     assert.deepEqual(plain.sort(), ['grafana', 'migrate', 'postgres', 'prometheus', 'recorder'])
     const simulated = services.filter(([, { profiles = [] }]) => profiles.includes('simulated')).map(([name]) => name)
-    assert.deepEqual(simulated.sort(), ['database-simulated', 'exchange', 'migrate-simulated', 'recorder-simulated'])
+    assert.deepEqual(simulated.sort(), [
+      'database-simulated',
+      'exchange',
+      'migrate-simulated',
+      'prometheus-simulated',
+      'recorder-simulated',
+    ])
   })
 
   test('mounts files that there are, and volumes that it names', () => {

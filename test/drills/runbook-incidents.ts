@@ -48,7 +48,7 @@ export const INCIDENTS: readonly Incident[] = [
     alert: 'BooktapeQuarantine',
     what: 'the venue sends half a message on v1',
     cause: async (scene) => inject(scene, { fault: 'malformed', feed: 'v1', symbol: 'ethgusdperp', kind: 'update' }),
-    look: async (scene, { queries }) => [await answer(scene, queries[0], 'v1 ethgusdperp malformed_json')],
+    look: async (scene, { queries }) => [await answer(scene, queries[0], 'v1 ethgusdperp MALFORMED_JSON')],
     act: async () => 'nothing: one broken message is kept and its book was taken anew',
     isOver: everyBookLiveBut(SILENCED),
   },
@@ -193,7 +193,8 @@ function inject({ world }: Pick<Surroundings, 'world'>, fault: FaultRequest): vo
 async function answer({ world }: Surroundings, sql: string | undefined, words: string): Promise<string> {
   invariant(sql !== undefined, `the page gives a query`)
   const rows = await world.postgres.query<Record<string, unknown>>(sql)
-  const shown = rows.map((row) => Object.values(row).map(String).join(' ').slice(0, 120))
+  const told = (value: unknown): string => (value instanceof Date ? value.toISOString() : String(value))
+  const shown = rows.map((row) => Object.values(row).map(told).join(' ').slice(0, 120))
   const pattern = new RegExp(words.split(' ').join('.*'))
   if (!shown.some((row) => pattern.test(row))) world.violated(`"${words}" is not in the answer of: ${sql}`)
   return shown.slice(0, 3).join('; ')

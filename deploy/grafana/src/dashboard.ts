@@ -51,11 +51,15 @@ export function dashboard({ name, title, says, from, refresh, variables = [], ro
     builder.withRow(new RowBuilder(row.title))
     for (const panel of row.panels) builder.withPanel(panel)
   }
-  return numbered(builder.build())
+  return finished(builder.build())
 }
 
-/** Panels and the queries of a panel are told apart by these; the SDK gives none. */
-function numbered(model: Dashboard): Dashboard {
+/**
+ * What the SDK leaves out: numbers by which panels, and letters by which the queries of a panel, are told apart. And what it puts in
+ * unasked: links to the other dashboards would be hidden in a menu.
+ */
+function finished(model: Dashboard): Dashboard {
+  for (const link of model.links ?? []) delete link.placement
   for (const [i, panel] of (model.panels ?? []).entries()) {
     panel.id = i + 1
     if ('targets' in panel)

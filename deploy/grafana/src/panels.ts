@@ -5,6 +5,8 @@ import {
   BigValueColorMode,
   BigValueGraphMode,
   GraphDrawStyle,
+  GraphThresholdsStyleConfigBuilder,
+  GraphThresholdsStyleMode,
   LegendDisplayMode,
   LegendPlacement,
   ReduceDataOptionsBuilder,
@@ -27,13 +29,31 @@ import * as stat from '@grafana/grafana-foundation-sdk/stat'
 import * as stateTimeline from '@grafana/grafana-foundation-sdk/statetimeline'
 import * as table from '@grafana/grafana-foundation-sdk/table'
 import * as timeSeries from '@grafana/grafana-foundation-sdk/timeseries'
+import { BytesIEC, CountsPerSecond, NoUnit, PercentUnit, Seconds, Short } from '@grafana/grafana-foundation-sdk/units'
 import { POSTGRES, PROMETHEUS } from './queries.ts'
+
+export const UNITS = {
+  count: NoUnit,
+  thousands: Short, // 1.2 K
+  perSecond: CountsPerSecond,
+  share: PercentUnit, // of 1
+  times: 'suffix:\u00d7',
+  seconds: Seconds,
+  bytes: BytesIEC,
+} as const
 
 /** What every panel says of itself: `says` is for somebody who sees it for the first time, and tells good from bad. */
 export type Panel = Readonly<{
   title: string
   says: string
-  unit?: string
+  /** Those that fire on what is shown here: each has a paragraph in docs/operating.md. */
+  alerts?: readonly string[]
+  /** Stands where nothing came back, and nothing is what should. */
+  none?: string
+  unit?: keyof typeof UNITS
+  decimals?: number
+  /** The least `$__interval`, such as 1m: steps that are finer hold nothing. */
+  interval?: string
   width: number // of 24
   height?: number
   queries: readonly cog.Builder<cog.Dataquery>[]
@@ -55,13 +75,17 @@ export function number(panel: Panel, warnAt: number, failAt: number): cog.Builde
 
 /** A number that is neither good nor bad. */
 export function plainNumber(panel: Panel): cog.Builder<AnyPanel> {
-  return begun(new stat.PanelBuilder(), panel, 4).graphMode(BigValueGraphMode.None).colorMode(BigValueColorMode.None)
+  return begun(new stat.PanelBuilder(), panel, 4)
+    .graphMode(BigValueGraphMode.None)
+    .reduceOptions(newest())
+    .colorMode(BigValueColorMode.None)
 }
 
-export type LineStyle = Readonly<{ stacked?: boolean; bars?: boolean; min?: number; max?: number; log?: boolean }>
+/** `limit`: where the alert begins, as a dashed line. */
+export type LineStyle = Readonly<{ stacked?: boolean; bars?: boolean; min?: number; limit?: number }>
 
 export function lines(panel: Panel, style: LineStyle = {}): cog.Builder<AnyPanel> {
-  const { stacked = false, bars: asBars = false, min, max } = style
+  const { stacked = false, bars: asBars = false, min, limit } = style
   const builder = begun(new timeSeries.PanelBuilder(), panel, 8)
     .drawStyle(asBars ? GraphDrawStyle.Bars : GraphDrawStyle.Line)
     .fillOpacity(asBars || stacked ? 40 : 8)
@@ -71,14 +95,22 @@ export function lines(panel: Panel, style: LineStyle = {}): cog.Builder<AnyPanel
     .legend(legend())
     .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi))
   if (min !== undefined) builder.min(min)
-  if (max !== undefined) builder.max(max)
+  if (limit !== undefined) {
+    builder
+      .thresholds(
+        new ThresholdsConfigBuilder()
+          .mode(ThresholdsMode.Absolute)
+          .steps([step(null, 'transparent'), step(limit, RED)]),
+      )
+      .thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed))
+  }
   return builder
 }
 
 /** What was the case from when to when. */
-export function states(panel: Panel, mappings: readonly ValueMapping[]): cog.Builder<AnyPanel> {
+export function states(panel: Panel, mapping: ValueMapping): cog.Builder<AnyPanel> {
   return begun(new stateTimeline.PanelBuilder(), panel, 8)
-    .mappings([...mappings])
+    .mappings([mapping])
     .showValue(VisibilityMode.Never)
     .mergeValues(true)
     .fillOpacity(80)
@@ -86,42 +118,50 @@ export function states(panel: Panel, mappings: readonly ValueMapping[]): cog.Bui
     .legend(legend())
 }
 
-export const LIVE_OR_NOT: readonly ValueMapping[] = [
-  {
-    type: MappingType.ValueToText,
-    options: { '1': { text: 'live', color: GREEN }, '0': { text: 'not live', color: RED } },
-  },
-]
-export const COVERAGE_STATES: readonly ValueMapping[] = [
-  {
-    type: MappingType.ValueToText,
-    options: {
-      live: { text: 'live', color: GREEN },
-      gap: { text: 'gap', color: RED },
-      off: { text: 'off', color: GREY },
-    },
-  },
-]
-
-export function rows(panel: Panel): cog.Builder<AnyPanel> {
-  return begun(new table.PanelBuilder(), panel, 8)
+export const LIVE_OR_NOT: ValueMapping = {
+  type: MappingType.ValueToText,
+  options: { '1': { text: 'live', color: GREEN }, '0': { text: 'not live', color: RED } },
 }
+export const FIRING: ValueMapping = {
+  type: MappingType.ValueToText,
+  options: { '1': { text: 'firing', color: RED } },
+}
+export const COVERAGE_STATES: ValueMapping = {
+  type: MappingType.ValueToText,
+  options: {
+    live: { text: 'live', color: GREEN },
+    gap: { text: 'gap', color: RED },
+    off: { text: 'off', color: GREY },
+  },
+}
+
+/** A table; whoever clicks a symbol sees it on its own dashboard, in the same range. */
+export function rows(panel: Panel): cog.Builder<AnyPanel> {
+  return begun(new table.PanelBuilder(), panel, 8).overrideByName('symbol', [
+    { id: 'links', value: [{ title: 'Show this symbol', url: SYMBOL_DASHBOARD }] },
+  ])
+}
+
+const SYMBOL_DASHBOARD =
+  '/d/booktape-symbol?${prometheus:queryparam}&${postgres:queryparam}&var-symbol=${__value.text}&${__url_time_range}'
 
 export function candles(panel: Panel): cog.Builder<AnyPanel> {
   return begun(new candlestick.PanelBuilder(), panel, 9).legend(legend())
 }
 
-/** One bar each, green below `warnAt`, red from `failAt` on. */
-export function bars(panel: Panel, warnAt: number, failAt: number): cog.Builder<AnyPanel> {
-  return begun(new barGauge.PanelBuilder(), panel, 8)
+/** One bar each, green below `warnAt`, red from `failAt` on; `full` is the length of the longest. */
+export function bars(panel: Panel, warnAt: number, failAt: number, full?: number): cog.Builder<AnyPanel> {
+  const builder = begun(new barGauge.PanelBuilder(), panel, 8)
     .orientation(VizOrientation.Horizontal)
     .reduceOptions(sourceOf(panel.queries) === POSTGRES ? newest().values(true).limit(MAX_BARS) : newest())
     .min(0)
     .thresholds(thresholds(warnAt, failAt))
+  if (full !== undefined) builder.max(full)
+  return builder
 }
 
 /** More bars than this are thinner than their names. */
-const MAX_BARS = 40
+export const MAX_BARS = 40
 
 const newest = (): ReduceDataOptionsBuilder => new ReduceDataOptionsBuilder().calcs(['lastNotNull'])
 
@@ -133,23 +173,27 @@ type Begun = {
   span(width: number): Begun
   height(height: number): Begun
   unit(unit: string): Begun
+  decimals(decimals: number): Begun
+  noValue(text: string): Begun
+  interval(interval: string): Begun
   datasource(source: Readonly<{ type: string; uid: string }>): Begun
   withTarget(query: cog.Builder<cog.Dataquery>): Begun
 }
 
 /** What all kinds of panels share. */
-function begun<P extends Begun>(
-  builder: P,
-  { title, says, unit, width, height, queries }: Panel,
-  usualHeight: number,
-): P {
+function begun<P extends Begun>(builder: P, panel: Panel, usualHeight: number): P {
+  const { title, says, alerts = [], none, unit, decimals, interval, width, height, queries } = panel
+  const told = alerts.length === 0 ? '' : `\n\nAlerts, explained in docs/operating.md: ${alerts.join(', ')}.`
   builder
     .title(title)
-    .description(says)
+    .description(says + told)
     .span(width)
     .height(height ?? usualHeight)
     .datasource(sourceOf(queries))
-  if (unit !== undefined) builder.unit(unit)
+  if (unit !== undefined) builder.unit(UNITS[unit])
+  if (decimals !== undefined) builder.decimals(decimals)
+  if (none !== undefined) builder.noValue(none)
+  if (interval !== undefined) builder.interval(interval)
   for (const query of queries) builder.withTarget(query)
   return builder
 }

@@ -1,36 +1,38 @@
 import { dashboard } from './dashboard.ts'
-import { bars, lines, number, plainNumber, rows } from './panels.ts'
-import { FROM, metric, now, over, sql, UNTIL } from './queries.ts'
+import { bars, lines, MAX_BARS, number, plainNumber, rows } from './panels.ts'
+import { added, FROM, metric, now, over, STEP, sql, UNTIL } from './queries.ts'
 
-const perMillion = (events: string): string =>
-  `1000000 * sum(increase(${events}[1h])) / sum(increase(${metric.messages}[1h]))`
+const MESSAGES_OF_AN_HOUR = `sum(increase(${metric.messages}[1h]))`
+const perMillion = (counter: string): string => `1000000 * (${added(counter, '1h')}) / ${MESSAGES_OF_AN_HOUR}`
 
 /** Is what is recorded right, and how much of it is there? */
 export const quality = dashboard({
   name: 'quality',
   title: 'Quality',
-  says: 'Is what is recorded right and whole? Audits against the venue, gaps, coverage, and what is odd in a million messages.',
+  says: 'Is what is recorded right and whole? Audits against the venue, coverage and gaps, oddities in a million messages, trades.',
   from: 'now-24h',
   refresh: '1m',
   rows: [
     {
-      title: 'Audits',
+      title: 'Audits: is it right?',
       panels: [
         number(
           {
-            title: 'Different',
-            says: 'Audits of the last hour in which the venue had another book than we. Such a book is taken anew, and the doubtful time is a gap.',
-            unit: 'none',
+            title: 'Audits that differed, last hour',
+            says: 'Comparisons in which the venue had another book than we. Such a book is taken anew, and the time since it was last proven right becomes a gap of cause divergence. 0 is right.',
+            alerts: ['BooktapeAuditDifferent'],
+            unit: 'count',
             width: 6,
-            queries: [now(`ceil(sum(increase(${metric.audits}{result="different"}[1h])))`)],
+            queries: [now(added(`${metric.audits}{result="different"}`, '1h'))],
           },
           1,
           1,
         ),
         plainNumber({
           title: 'Levels compared',
-          says: 'Within the range, with the venue\u2019s or between the feeds. The more, the better it is known that the rest is right.',
-          unit: 'short',
+          says: 'Price levels compared with the venue\u2019s, or between the feeds, within the range. The more, the better it is known that the rest is right.',
+          none: 'None',
+          unit: 'thousands',
           width: 6,
           queries: [
             sql(
@@ -42,16 +44,18 @@ export const quality = dashboard({
         lines(
           {
             title: 'Longest without proof',
-            says: 'Of the live books of each feed: since an audit or a snapshot last said that the whole book is the venue\u2019s. About four minutes are right.',
-            unit: 's',
+            says: 'Since a snapshot or an audit last said that the whole book is the venue\u2019s, of the live book of each feed that waits longest. About four minutes are right. In a storm of the market it may be more.',
+            alerts: ['BooktapeBookNotAudited'],
+            unit: 'seconds',
             width: 12,
             queries: [over(`max by (feed) (${metric.bookProvenAge})`, '{{feed}}')],
           },
-          { min: 0 },
+          { min: 0, limit: 1_800 },
         ),
         rows({
           title: 'Audits by method',
           says: 'Within the range. What each method compares, docs/data.md says under market.audits.',
+          none: 'No audit in this range.',
           width: 12,
           queries: [
             sql(
@@ -63,8 +67,10 @@ export const quality = dashboard({
           ],
         }),
         rows({
-          title: 'Newest differences',
-          says: 'Empty is what should be here.',
+          title: 'Audits that differed, newest first',
+          says: 'Within the range, 50 at most. Once in weeks is a message that the venue lost; again and again is a defect to report.',
+          alerts: ['BooktapeAuditDifferent'],
+          none: 'Every audit was equal.',
           width: 12,
           queries: [
             sql(
@@ -78,41 +84,46 @@ export const quality = dashboard({
       ],
     },
     {
-      title: 'Coverage and gaps',
+      title: 'Coverage and gaps: is it whole?',
       panels: [
         bars(
           {
             title: 'Coverage of the range, the worst first',
-            says: 'The share of the time since its first recording in which a book was live on at least one line.',
-            unit: 'percentunit',
+            says: `The share of the time in which a book was live on at least one line, since it was first recorded. 100 % is right; ${MAX_BARS} books at most.`,
+            none: 'Nothing was recorded in this range.',
+            unit: 'share',
+            decimals: 3,
             width: 12,
             height: 10,
             queries: [
               sql(
                 'table',
                 `select symbol || ' ' || feed as book,
-                        (extract(epoch from sum(to_time - from_time) filter (where state = 'live'))
+                        (coalesce(extract(epoch from sum(to_time - from_time) filter (where state = 'live')), 0)
                           / extract(epoch from sum(to_time - from_time)))::float8 as coverage
                  from (select distinct symbol, feed from market.epochs) as books
                  cross join lateral market.coverage(symbol, feed, ${FROM}, ${UNTIL})
-                 where state <> 'off' group by 1 order by coverage nulls first limit 40`,
+                 where state <> 'off' and to_time > from_time group by 1 order by coverage limit ${MAX_BARS}`,
               ),
             ],
           },
           0.9999,
           0.999,
+          1,
         ),
         lines(
           {
             title: 'Gaps that began, by cause',
-            says: 'Of books and trades, on any line, each once. stopped is a deployment.',
-            unit: 'none',
+            says: 'Of books and trades, on every line. stopped is a deployment; docs/data.md lists the causes under market.gaps.',
+            none: 'No gap began in this range.',
+            unit: 'count',
+            interval: '1m',
             width: 12,
             height: 10,
             queries: [
               sql(
                 'time_series',
-                `select date_bin('$__interval'::interval, started_at, 'epoch') as time, cause as metric, count(*) as value
+                `select date_bin(${STEP}, started_at, 'epoch') as time, cause as metric, count(*) as value
                  from market.gaps where started_at between ${FROM} and ${UNTIL} group by 1, 2 order by 1`,
               ),
             ],
@@ -121,7 +132,8 @@ export const quality = dashboard({
         ),
         rows({
           title: 'Time missing, by book and cause',
-          says: 'Within the range, over all lines together: of two lines that miss the same minute, both count.',
+          says: 'Seconds within the range, the longest first. Every line counts by itself: what another line has is missing nowhere, and the coverage says so.',
+          none: 'Nothing is missing in this range.',
           width: 12,
           queries: [
             sql(
@@ -134,8 +146,10 @@ export const quality = dashboard({
           ],
         }),
         rows({
-          title: 'Set aside',
-          says: 'The newest messages in market.quarantine. Something that comes again and again is a message we do not know yet.',
+          title: 'Quarantine, newest first',
+          says: 'Messages that could not be read, or rows that the database refused, and how each begins. One that comes again and again is a message of the venue that booktape does not know yet.',
+          alerts: ['BooktapeQuarantine'],
+          none: 'Nothing was quarantined in this range.',
           width: 12,
           queries: [
             sql(
@@ -148,17 +162,17 @@ export const quality = dashboard({
       ],
     },
     {
-      title: 'In a million messages',
+      title: 'In a million messages: is it as usual?',
       panels: [
         lines(
           {
-            title: 'Gaps, resyncs, quarantined',
-            says: 'Of the last hour. It takes the size of the market out: what rises here is a change in quality.',
-            unit: 'none',
+            title: 'Gaps, resyncs, quarantined, in a million messages',
+            says: 'Of the last hour. It does not grow with the market: what rises here is a change in quality.',
+            unit: 'count',
             width: 12,
             queries: [
               over(perMillion(metric.gaps), 'gaps'),
-              over(perMillion(metric.resyncs), 'books taken anew'),
+              over(perMillion(metric.resyncs), 'resyncs'),
               over(perMillion(metric.quarantined), 'quarantined'),
             ],
           },
@@ -166,13 +180,13 @@ export const quality = dashboard({
         ),
         lines(
           {
-            title: 'Odd but harmless',
-            says: 'Of the last hour, by kind. A kind that jumps by itself may be a change of the venue\u2019s protocol.',
-            unit: 'none',
+            title: 'Odd but harmless, in a million messages',
+            says: 'Of the last hour, by kind. A steady height is normal; a kind that jumps by itself may be a change of the venue\u2019s protocol.',
+            unit: 'count',
             width: 12,
             queries: [
               over(
-                `1000000 * sum by (anomaly) (increase(${metric.anomalies}[1h])) / ignoring (anomaly) group_left () sum(increase(${metric.messages}[1h]))`,
+                `1000000 * (${added(metric.anomalies, '1h', 'anomaly')}) / on () group_left () ${MESSAGES_OF_AN_HOUR}`,
                 '{{anomaly}}',
               ),
             ],
@@ -186,14 +200,16 @@ export const quality = dashboard({
       panels: [
         lines(
           {
-            title: 'Trades by who brought them first',
-            says: 'v1 and ws are live; rest means that a trade was found only when it was read again.',
-            unit: 'none',
+            title: 'Trades by source',
+            says: 'Each trade once, by who brought it first. v1 and ws are live; rest means that it was found only when trades were read again.',
+            none: 'No trade in this range.',
+            unit: 'count',
+            interval: '1m',
             width: 12,
             queries: [
               sql(
                 'time_series',
-                `select date_bin('$__interval'::interval, event_time, 'epoch') as time, source as metric, count(*) as value
+                `select date_bin(${STEP}, event_time, 'epoch') as time, source as metric, count(*) as value
                  from market.trades where event_time between ${FROM} and ${UNTIL} group by 1, 2 order by 1`,
               ),
             ],
@@ -202,20 +218,23 @@ export const quality = dashboard({
         ),
         lines(
           {
-            title: 'Longest since trades were read again',
-            says: 'By recorder. REST is what fills gaps of trades and finds lost ones; ten minutes are right where many symbols are recorded.',
-            unit: 's',
+            title: 'Since trades were read again',
+            says: 'By recorder, of the symbol that waits longest. Reading again from REST fills gaps of trades and finds lost ones. A minute is right for 20 symbols, ten for hundreds.',
+            alerts: ['BooktapeTradesNotRead'],
+            unit: 'seconds',
             width: 6,
             queries: [over(`max by (instance) (${metric.tradesReadAge})`, '{{instance}}')],
           },
-          { min: 0 },
+          { min: 0, limit: 1_800 },
         ),
         number(
           {
-            title: 'Gaps that wait for REST',
-            says: 'Gaps of trades that are over and not filled yet. They should be gone within minutes.',
-            unit: 'none',
-            width: 3,
+            title: 'Gaps to fill',
+            says: 'Gaps of trades that are over, and that REST has not filled yet. They should be gone within minutes.',
+            alerts: ['BooktapeTradesNotRead'],
+            unit: 'count',
+            width: 2,
+            height: 8,
             queries: [now(`sum(${metric.tradesUnfilled})`)],
           },
           10,
@@ -223,11 +242,26 @@ export const quality = dashboard({
         ),
         number(
           {
-            title: 'Gaps for good',
-            says: 'Gaps of trades of the last hour that REST could not fill.',
-            unit: 'none',
-            width: 3,
-            queries: [now(`ceil(sum(increase(${metric.tradesSettled}{state="unfillable"}[1h])))`)],
+            title: 'Lost for good',
+            says: 'Gaps of trades of the last hour that REST could not fill. Another line may have those trades. 0 is right.',
+            alerts: ['BooktapeTradesLost'],
+            unit: 'count',
+            width: 2,
+            height: 8,
+            queries: [now(added(`${metric.tradesSettled}{state="unfillable"}`, '1h'))],
+          },
+          1,
+          1,
+        ),
+        number(
+          {
+            title: 'Conflicts',
+            says: 'Trades that came again in the last hour with another price, quantity or side. The first stands. 0 is right.',
+            alerts: ['BooktapeTradeConflict'],
+            unit: 'count',
+            width: 2,
+            height: 8,
+            queries: [now(added(metric.tradeConflicts, '1h'))],
           },
           1,
           1,

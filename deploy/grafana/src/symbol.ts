@@ -13,12 +13,17 @@ const LOOKS = 60
 
 const spreadSql = `from market.quoted_spread(${SYMBOL}, ${STEP}, ${FROM}, ${UNTIL}, ${FEED})`
 const barsSql = `from market.bars(${SYMBOL}, ${STEP}, ${FROM}, ${UNTIL})`
+/** A symbol goes into PromQL as it is: they are letters and digits. */
+const ofSymbol = (name: string): string => `${name}{symbol="$symbol"}`
+
+const NOT_KNOWN = 'Nothing is known of this range.'
+const NO_TRADES = 'No trade in this range.'
 
 /** One symbol on one time axis, read from the database: what backtests will see. */
 export const symbol = dashboard({
   name: 'symbol',
   title: 'Symbol',
-  says: 'One symbol on one time axis, as the database has it: gaps, prices, spread, depth, trades.',
+  says: 'One symbol on one time axis, as the database has it and a backtest will see it: coverage, prices, spread, depth, trades, gaps.',
   from: 'now-1h',
   refresh: '1m',
   variables: [
@@ -40,7 +45,8 @@ export const symbol = dashboard({
         states(
           {
             title: 'Coverage of both feeds, over all lines',
-            says: 'Green: the book is proven without a hole. Red: a gap that every line has. Grey: not recorded. What lies below a red stretch is not drawn.',
+            says: 'Green: the book is proven to have no hole. Red: a gap that every line has. Grey: not recorded. Below a red stretch nothing is drawn of that feed.',
+            none: NOT_KNOWN,
             width: 24,
             height: 5,
             queries: ['ws', 'v1'].map((feed) =>
@@ -58,8 +64,10 @@ export const symbol = dashboard({
       title: 'Prices',
       panels: [
         candles({
-          title: 'Trades',
-          says: 'Open, high, low and close of each step, and the volume. Broken trades do not count.',
+          title: 'Trade prices and volume',
+          says: 'Open, high, low and close of the trades of each step in the quote currency, and below them the volume in the base currency. Trades that the venue withdrew do not count.',
+          none: NO_TRADES,
+          interval: '1m',
           width: 24,
           queries: [
             sql(
@@ -69,8 +77,10 @@ export const symbol = dashboard({
           ],
         }),
         lines({
-          title: 'Best prices',
-          says: 'Best bid and ask, averaged over time within each step. Nothing is drawn where the book is not known.',
+          title: 'Best bid and ask',
+          says: 'In the quote currency, averaged over the time of each step. Nothing is drawn where the book is not known.',
+          none: NOT_KNOWN,
+          interval: '1s',
           width: 12,
           queries: [
             sql(
@@ -83,7 +93,9 @@ export const symbol = dashboard({
         }),
         lines({
           title: 'Spread',
-          says: 'Best ask less best bid in the quote currency: averaged over time, narrowest and widest. Below zero the book is crossed.',
+          says: 'Best ask less best bid in the quote currency: averaged over the time of each step, narrowest and widest. Below zero the book is crossed: bids above asks.',
+          none: NOT_KNOWN,
+          interval: '1s',
           width: 12,
           queries: [
             sql(
@@ -100,7 +112,9 @@ export const symbol = dashboard({
         lines(
           {
             title: 'Depth within 10 basis points of the mid',
-            says: 'What rests on each side close to the mid, in the quote currency: what a larger order would meet.',
+            says: `What rests on each side within 0.1 % of the mid, in the quote currency: what a larger order would meet. ${LOOKS} looks over the range.`,
+            none: NOT_KNOWN,
+            unit: 'thousands',
             width: 12,
             queries: [
               sql(
@@ -116,7 +130,9 @@ export const symbol = dashboard({
         lines(
           {
             title: 'Order flow imbalance',
-            says: 'What came to the best bid and left the best ask, less the reverse, in the base currency. Above zero buyers push.',
+            says: 'What came to the best bid and left the best ask, less the reverse, in the base currency. Above zero buyers push, below it sellers.',
+            none: NOT_KNOWN,
+            interval: '10s',
             width: 12,
             queries: [
               sql(
@@ -131,7 +147,9 @@ export const symbol = dashboard({
         lines(
           {
             title: 'Volume by taker',
-            says: 'Traded quantity of each step in the base currency, by who took it.',
+            says: 'Traded quantity of each step in the base currency, by who took liquidity: buy, sell, or nobody (auction, block).',
+            none: NO_TRADES,
+            interval: '1m',
             width: 12,
             queries: [
               sql(
@@ -146,11 +164,21 @@ export const symbol = dashboard({
         ),
         lines(
           {
-            title: 'Levels set a second',
-            says: 'How much the book moves, by feed, counted by the recorders. v1 tells each event, ws the sum of 100 ms.',
-            unit: 'cps',
-            width: 12,
-            queries: [over(`max by (feed) (rate(${metric.changes}{symbol="$symbol"}[$__rate_interval]))`, '{{feed}}')],
+            title: 'Price levels set',
+            says: 'Changes of the book a second, by feed, as the busiest line counted them. v1 tells each event by itself, ws the sum of 100 ms.',
+            unit: 'perSecond',
+            width: 6,
+            queries: [over(`max by (feed) (rate(${ofSymbol(metric.changes)}[$__rate_interval]))`, '{{feed}}')],
+          },
+          { min: 0 },
+        ),
+        lines(
+          {
+            title: 'Price levels in the book',
+            says: 'By feed and side. Both feeds should tell the same. A side that falls to nothing was withdrawn at the venue.',
+            unit: 'thousands',
+            width: 6,
+            queries: [over(`max by (feed, side) (${ofSymbol(metric.bookLevels)})`, '{{feed}} {{side}}')],
           },
           { min: 0 },
         ),
@@ -161,7 +189,7 @@ export const symbol = dashboard({
       panels: [
         rows({
           title: 'Book',
-          says: 'The best 20 levels as of the end of the range. Inside a gap there is an error instead, which names the gap.',
+          says: 'The best 20 price levels of each side as of the end of the range. Inside a gap there is an error instead, which names the gap.',
           width: 10,
           height: 12,
           queries: [
@@ -174,8 +202,9 @@ export const symbol = dashboard({
           ],
         }),
         rows({
-          title: 'Trades',
-          says: 'The last 100 of the range, whichever feed had them first. `rest`: found when reading again.',
+          title: 'Last trades',
+          says: 'The last 100 of the range, each once, whichever feed had it first (source). rest: found when trades were read again.',
+          none: NO_TRADES,
           width: 14,
           height: 12,
           queries: [
@@ -188,7 +217,8 @@ export const symbol = dashboard({
         }),
         rows({
           title: 'Gaps',
-          says: 'All that touch the range, of both feeds and every line. One that another line fills is no red stretch above.',
+          says: 'All that touch the range, of both feeds and every line. One that another line fills is no red stretch above. docs/data.md explains the causes under market.gaps.',
+          none: 'No gap in this range.',
           width: 24,
           height: 8,
           queries: [

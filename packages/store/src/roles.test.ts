@@ -289,6 +289,10 @@ describe('the roles of deploy/postgres/roles.sql', () => {
     ])
   })
 
+  test('Grafana of deploy/compose.yaml has the limits that SECURITY.md names', async () => {
+    assert.deepEqual(await limitsOf('deploy/postgres/grafana.sql'), await limitsOf('SECURITY.md'))
+  })
+
   test('a login with the limits SECURITY.md names is stopped when its query runs on, and cannot write', async () => {
     const limited = `limited_${randomBytes(6).toString('hex')}`
     const url = await signIn(limited, `create role ${limited} login in role booktape_reader password`)

@@ -205,7 +205,8 @@ export const CHANGES: Readonly<Record<Change, string>> = {
     end_reason = given.end_reason from ${given(CHANGED_COLUMNS.ended_epochs)}
     where e.epoch_id = given.epoch_id and e.ended_at is null`,
   // An epoch begins: an earlier one of the same line, symbol and feed that was never ended has outlived its journal, and ends
-  // with the last message that it has.
+  // with the last message that it has. But while shards are divided anew, a symbol is on its old and its new one for a while: a
+  // journal of another shard that was just written ends its epochs itself.
   outlived_epochs: `update booktape.epochs e set end_reason = 'restart', ended_at = coalesce(
       greatest(
       (select max(m.received_time) from booktape.book_messages m where m.epoch_id = e.epoch_id and m.received_time >= e.started_at),
@@ -216,7 +217,11 @@ export const CHANGES: Readonly<Record<Change, string>> = {
       e.first_update_id)
     from ${given(CHANGED_COLUMNS.outlived_epochs)}
     where e.symbol = given.symbol and e.feed = given.feed and e.line = given.line and e.ended_at is null
-      and e.started_at < given.started_at and e.epoch_id <> given.epoch_id`,
+      and e.started_at < given.started_at and e.epoch_id <> given.epoch_id
+      and not exists (
+        select from booktape.journals theirs join booktape.journals ours on ours.journal_id = given.journal_id
+        where theirs.journal_id = e.journal_id and theirs.shard <> ours.shard
+          and theirs.recorded_until > given.started_at - interval '1 hour')`,
   closed_gaps: `update booktape.gaps g set to_id = given.to_id, ended_at = given.ended_at, state = 'closed'
     from ${given(CHANGED_COLUMNS.closed_gaps)} where g.gap_id = given.gap_id and g.ended_at is null`,
   settled_gaps: `update booktape.gaps g set state = given.state from ${given(CHANGED_COLUMNS.settled_gaps)}

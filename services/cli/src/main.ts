@@ -90,17 +90,17 @@ program
     await exchange(options)
   })
 
-// The first process of a container is not ended by a signal that nobody listens for; these commands listen themselves.
+// The kernel gives the first process of a container no signal that nobody listens for: here it ends a command that does not listen
+// itself, as it does everywhere else.
 if (process.pid === 1) {
-  program.hook('preAction', (_, action) => {
-    if (['start', 'record', 'exchange'].includes(action.name())) return
-    for (const [signal, code] of [
-      ['SIGINT', 130],
-      ['SIGTERM', 143],
-    ] as const) {
-      process.once(signal, () => process.exit(code))
-    }
-  })
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.on(signal, () => {
+      if (process.listenerCount(signal) === 1) process.exit(code)
+    })
+  }
 }
 
 try {
