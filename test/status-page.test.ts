@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { after, before, describe, type TestContext, test } from 'node:test'
+import axe from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
 import { hasBrowser, startBrowser } from './browser.ts'
 import { PATIENCE_MS, SpawnedCommand } from './spawned-command.ts'
 import { environment, startDatabase, startExchange } from './surroundings.ts'
 
 // The status page in a real browser, of a real recorder.
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 test('CI has a browser', { skip: process.env['CI'] === undefined ? 'this is not CI' : false }, () => {
   assert.ok(hasBrowser)
@@ -183,7 +180,7 @@ async function hasInk(page: Page, selector: string): Promise<boolean> {
 
 /** What axe finds wrong, each with its first place; run from outside the page, whose policy lets nobody write scripts into it. */
 async function axeViolations(page: Page): Promise<readonly string[]> {
-  await page.evaluate(AXE)
+  await page.evaluate(axe.source)
   const { violations } = await page.evaluate<{
     violations: { id: string; nodes: { html: string; failureSummary: string }[] }[]
   }>('axe.run()')

@@ -43,12 +43,12 @@ export async function status({ json, watch }: Readonly<{ json: boolean; watch: b
 
 async function readStored(database: Database): Promise<NonNullable<StatusFound['stored']> | StoreError> {
   try {
-    const status = await readStatus(database)
+    const standing = await readStatus(database)
     const toMs = Number(systemClock().wallNs() / 1_000_000n)
     const fromMs = toMs - DAY_MS
-    const books = status.feeds.map(({ symbol, feed }) => ({ symbol, feed }))
+    const books = standing.feeds.map(({ symbol, feed }) => ({ symbol, feed }))
     const coverage = await readCoverage(database, { books, fromMs, toMs, timeoutMs: COVERAGE_TIMEOUT_MS })
-    return { ...status, coverage, fromMs, toMs }
+    return { ...standing, coverage, fromMs, toMs }
   } catch (error) {
     if (error instanceof StoreError) return error
     throw error
