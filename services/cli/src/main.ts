@@ -54,12 +54,15 @@ program
 
 program
   .command('status')
-  .description('what the database holds, and how fresh it is: that of DATABASE_URL or of a running npm start')
-  .option('--json', 'for programs')
-  .addHelpText('after', examples('booktape status', 'booktape status --json'))
-  .action(async (options: { json?: boolean }) => {
+  .description(
+    'what is live, missing and late: of the database of DATABASE_URL or of a running npm start, and of its recorder',
+  )
+  .option('--watch', 'again every two seconds, until Ctrl-C')
+  .option('--json', 'for programs; with --watch an object a line')
+  .addHelpText('after', examples('booktape status', 'booktape status --watch', 'booktape status --json'))
+  .action(async (options: { json?: boolean; watch?: boolean }) => {
     const { status } = await import('./status.ts')
-    await status(options.json === true)
+    await status({ json: options.json === true, watch: options.watch === true })
   })
 
 program
