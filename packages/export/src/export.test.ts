@@ -282,12 +282,12 @@ test('tardis: the last book of a part is followed by a delta that says its best 
 
 test('ndjson: each event is a line with everything in it', () => {
   const lines = EVENTS.map((event) => JSON.parse(eventLine(event)) as unknown)
-  const origin = { symbol: SYMBOL, feed: 'v1', line: 'a', epoch_id: '00000000-0000-8000-8000-000000000001' }
+  const named = { symbol: SYMBOL, feed: 'v1', line: 'a', epoch_id: '00000000-0000-8000-8000-000000000001' }
   const times = (ms: number) => ({ event_time_ns: `${at(ms) - 1000n}`, received_time_ns: `${at(ms)}` })
   assert.deepEqual(lines.slice(0, 3), [
     {
       kind: 'book',
-      ...origin,
+      ...named,
       message_seq: 1,
       update_id: '1',
       ...times(1),
@@ -311,7 +311,7 @@ test('ndjson: each event is a line with everything in it', () => {
     },
     {
       kind: 'book_message',
-      ...origin,
+      ...named,
       message_seq: 3,
       first_update_id: '2',
       update_id: '3',
