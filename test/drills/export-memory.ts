@@ -23,7 +23,7 @@ const SAMPLE_MS = 50
  */
 export const exportMemory: Drill = {
   about: 'one busy day of one symbol into each format: memory stays flat, whatever its size',
-  usual: { millions: 100, 'goal-mib': 400, format: 0 },
+  usual: { millions: 100, 'goal-mib': 600, format: 0 },
   async run(numbers, say) {
     const changes = numbers('millions') * MILLION
     const violations: string[] = []

@@ -17,7 +17,7 @@ const SYMBOLS = [
   'xrpusd',
   'avaxusd',
 ]
-const AWAY_MS = 60_000
+const AWAY_MS = 15_000
 const MS_PER_MINUTE = 60_000
 
 /** In virtual time: an hour of ten symbols with three resyncs of each book, out in every format and back by other programs. */

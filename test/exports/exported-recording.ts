@@ -75,6 +75,7 @@ export async function exportedRecording(
   }
   await settle(database, '2031-01-01', new AbortController().signal, { before: '2031-01-01' })
   const timelines = timelinesOf(kept)
+  const digests = new Map<string, string>() // each format asks for the same
   const tape = openTape(temporary.url)
   const directory = await mkdtemp(join(tmpdir(), 'booktape-test-'))
   return {
@@ -85,16 +86,10 @@ export async function exportedRecording(
     endNs: exchange.nowNs + NS_PER_MS,
     updateIdAt: (symbol, feed, atNs) => knownBefore(timelines.get(`${feed} ${symbol}`), atNs),
     digest: (symbol, updateId, levels) => {
-      if (levels === null) return trueDigest(exchange, symbol, updateId)
-      const { bids, asks } = exchange.truth.bookAfter(symbol, updateId)
-      const book = new RebuiltBook()
-      for (const [side, best] of [
-        ['bid', bids],
-        ['ask', asks],
-      ] as const) {
-        for (const [price, quantity] of best) book.take({ atNs: 0n, kind: 'level', side, price, quantity })
-      }
-      return book.digest(levels)
+      const key = `${symbol} ${updateId} ${levels}`
+      const digest = digests.get(key) ?? digestOf(exchange, symbol, updateId, levels)
+      digests.set(key, digest)
+      return digest
     },
     bookAfter: (symbol, updateId) => exchange.truth.bookAfter(symbol, updateId),
     close: async () => {
@@ -104,6 +99,19 @@ export async function exportedRecording(
       await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+function digestOf(exchange: Exchange, symbol: string, updateId: bigint, levels: number | null): string {
+  if (levels === null) return trueDigest(exchange, symbol, updateId)
+  const { bids, asks } = exchange.truth.bookAfter(symbol, updateId)
+  const book = new RebuiltBook()
+  for (const [side, best] of [
+    ['bid', bids],
+    ['ask', asks],
+  ] as const) {
+    for (const [price, quantity] of best) book.take({ atNs: 0n, kind: 'level', side, price, quantity })
+  }
+  return book.digest(levels)
 }
 
 /** Of virtual time; what is waiting is held in memory. */

@@ -14,7 +14,7 @@ export class RebuiltBook {
     if (told.kind === 'clear') {
       this.#sides.bid.clear()
       this.#sides.ask.clear()
-    } else if (new Decimal(told.quantity).isZero()) this.#sides[told.side].delete(told.price)
+    } else if (/^0(\.0*)?$/.test(told.quantity)) this.#sides[told.side].delete(told.price)
     else this.#sides[told.side].set(told.price, told.quantity)
   }
 
@@ -25,11 +25,7 @@ export class RebuiltBook {
   /** One side, best first, at most `limit` levels. */
   levels(side: 'bid' | 'ask', limit = Number.POSITIVE_INFINITY): readonly (readonly [string, string])[] {
     const direction = side === 'bid' ? -1 : 1
-    return [...this.#sides[side]]
-      .map(([price, quantity]) => ({ price, quantity, value: new Decimal(price) }))
-      .sort((a, b) => direction * a.value.comparedTo(b.value))
-      .slice(0, limit)
-      .map(({ price, quantity }) => [price, quantity])
+    return [...this.#sides[side]].sort(([a], [b]) => direction * comparePlain(a, b)).slice(0, limit)
   }
 
   /** As docs/data.md has it: SHA-256 over a line a level, bids then asks, best first. */
@@ -56,6 +52,17 @@ export async function digestsAt(
   }
   while (digests.length < instants.length) digests.push(book.digest(limit))
   return digests
+}
+
+/** Plain digits without needless zeros: more digits before the point are more, else the texts order as the numbers do. */
+function comparePlain(a: string, b: string): number {
+  const digits = wholeDigits(a) - wholeDigits(b)
+  return digits !== 0 ? digits : a < b ? -1 : a > b ? 1 : 0
+}
+
+function wholeDigits(text: string): number {
+  const point = text.indexOf('.')
+  return point === -1 ? text.length : point
 }
 
 /** A binary or exponential spelling as plain digits. */

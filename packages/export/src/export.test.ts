@@ -19,6 +19,7 @@ import { type DecimalText, type Feed, type LevelChange } from '@booktape/market'
 import { ExportError, type ExportPlan, exportParts, type TapeSource } from './export.ts'
 import { FORMATS } from './formats.ts'
 import type { PartManifest } from './manifest.ts'
+import { eventLine } from './ndjson.ts'
 import { type Part, partsOf } from './part.ts'
 import { streamPart } from './stream.ts'
 
@@ -277,6 +278,58 @@ test('tardis: the last book of a part is followed by a delta that says its best 
       '',
     ].join('\n'),
   )
+})
+
+test('ndjson: each event is a line with everything in it', () => {
+  const lines = EVENTS.map((event) => JSON.parse(eventLine(event)) as unknown)
+  const named = { symbol: SYMBOL, feed: 'v1', line: 'a', epoch_id: '00000000-0000-8000-8000-000000000001' }
+  const times = (ms: number) => ({ event_time_ns: `${at(ms) - 1000n}`, received_time_ns: `${at(ms)}` })
+  assert.deepEqual(lines.slice(0, 3), [
+    {
+      kind: 'book',
+      ...named,
+      message_seq: 1,
+      update_id: '1',
+      ...times(1),
+      bids: [['100', '1']],
+      asks: [
+        ['101', '2'],
+        [HUGE, '5'],
+      ],
+    },
+    {
+      kind: 'trade',
+      symbol: SYMBOL,
+      trade_id: '2',
+      ...times(2),
+      price: '101',
+      quantity: FINE,
+      taker_side: 'buy',
+      source: 'v1',
+      line: 'a',
+      broken: false,
+    },
+    {
+      kind: 'book_message',
+      ...named,
+      message_seq: 3,
+      first_update_id: '2',
+      update_id: '3',
+      ...times(3),
+      changes: [
+        ['ask', '101', FINE, 'place'],
+        ['bid', HUGE, '1', 'place'],
+      ],
+    },
+  ])
+  assert.deepEqual(lines[8], {
+    kind: 'gap',
+    symbol: SYMBOL,
+    feed: 'v1',
+    from_ns: `${at(9)}`,
+    to_ns: `${at(20)}`,
+    causes: ['disconnect'],
+  })
 })
 
 test('a clock that was set back while recording does not put rows out of order, and is told', async (t) => {
