@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { archiveDays, openArchive, openStorage, verifyArchive } from '@booktape/archive'
 import { openTape, type Tape, type TapeEvent, type TapeQuestion } from '@booktape/client'
 import { oldPartitions } from '@booktape/store'
 import { type ArchivedRecording, archivedRecording, DAYS } from './archived-recording.ts'
+import { startS3Server } from './s3-server.ts'
+import { runCommand } from './spawned-command.ts'
 
 const SECOND_NS = 1_000_000_000n
 
@@ -77,6 +82,68 @@ describe('an archive of two days', () => {
     for await (const { damage } of verifyArchive(await openStorage(root))) assert.equal(damage, null)
   })
 
+  test('is the same after any number of kills, and what was published before each of them stays whole', async () => {
+    const other = join(root, '..', `${basename(root)}-killed`)
+    try {
+      // Before the first file, between files, before a manifest, and once units of both kinds stand.
+      for (const calls of [0, 2, 4, 9, 1]) {
+        const victim = fileURLToPath(new URL('archive-victim.ts', import.meta.url))
+        const child = spawn(process.execPath, [victim, recording.url, other, String(calls)], { stdio: 'inherit' })
+        assert.deepEqual(await once(child, 'exit'), [null, 'SIGKILL'])
+        const storage = await openStorage(other)
+        for await (const { damage } of verifyArchive(storage)) assert.equal(damage, null)
+        await assert.rejects(
+          () => all(openArchive(storage), { symbols: recording.symbols, from: recording.fromNs, to: recording.toNs }),
+          { code: 'NOT_ARCHIVED' },
+        )
+      }
+      assert.ok((await run(other)).unchanged > 0)
+      assert.deepEqual(await contentsOf(other), await contentsOf(root))
+    } finally {
+      await rm(other, { recursive: true, force: true })
+    }
+  })
+
+  test('can lie in object storage', async (t) => {
+    const server = await startS3Server()
+    t.after(() => server.close())
+    const env = { ...server.keys, AWS_ENDPOINT_URL: server.endpoint, DATABASE_URL: recording.url }
+    const place = `s3://${server.bucket}/archive`
+    const first = await runCommand(t, ['archive', place, '--json'], env)
+    assert.equal(first.code, 0, first.stderr)
+    const written = JSON.parse(first.stdout) as Report
+    assert.deepEqual([written.days, written.published.length], [DAYS, 14])
+    const second = JSON.parse((await runCommand(t, ['archive', place, '--json'], env)).stdout) as Report
+    assert.deepEqual([second.published, second.unchanged], [[], 14])
+    const verified = await runCommand(t, ['archive', place, '--verify'], env)
+    assert.equal(verified.stdout, `${place}/: 14 parts are as they were published, 0 are not\n`)
+    Object.assign(process.env, server.keys)
+    const remote = openArchive(await openStorage(place, { endpoint: server.endpoint }))
+    const question = { symbols: recording.symbols, from: recording.fromNs, to: recording.toNs }
+    assert.deepEqual(await all(remote, question), await all(archive, question))
+    await remote.close()
+    const refused = await runCommand(t, ['archive', place], { ...env, AWS_SECRET_ACCESS_KEY: 'wrong' })
+    assert.equal(refused.code, 1)
+    assert.match(refused.stderr, /^The archive s3:\/\/tape\/archive\/ cannot be read: SignatureDoesNotMatch/)
+  })
+
+  test('trades that came later are written again, and nothing else', async () => {
+    const [symbol = ''] = recording.symbols
+    const { rows } = await recording.database.pool.query(
+      `update booktape.trades set broken = true where (symbol, trade_id) in
+        (select symbol, trade_id from booktape.trades where symbol = $1 limit 1) returning trade_id`,
+      [symbol],
+    )
+    assert.equal(rows.length, 1)
+    const { published } = await run()
+    assert.deepEqual(
+      published.map(({ unit }) => unit.kind),
+      ['trades'],
+    )
+    const trades = await all(archive, { symbols: [symbol], from: recording.fromNs, to: recording.toNs, only: 'trades' })
+    assert.equal(trades.filter((trade) => trade.kind === 'trade' && trade.broken).length, 1)
+  })
+
   test('lets retention drop a day whose next day is archived too', async () => {
     const old = await oldPartitions(recording.database, '2026-03-03', true)
     assert.deepEqual(
@@ -85,6 +152,16 @@ describe('an archive of two days', () => {
     )
   })
 })
+
+type Report = Readonly<{ days: readonly string[]; published: readonly unknown[]; unchanged: number }>
+
+/** Every file by its path, with its text or bytes. */
+async function contentsOf(folder: string): Promise<Readonly<Record<string, string>>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  const contents = await Promise.all(files.sort().map((file) => readFile(file, 'base64')))
+  return Object.fromEntries(files.map((file, i) => [file.slice(folder.length), contents[i] ?? '']))
+}
 
 async function all(tape: Tape, question: TapeQuestion): Promise<readonly TapeEvent[]> {
   const events: TapeEvent[] = []

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { archive } from './archive.ts'
 import type { Drill } from './drill.ts'
 import { kills } from './kills.ts'
 import { lines } from './lines.ts'
@@ -23,6 +24,12 @@ for (const [name, drill, small, shown] of [
     outage,
     { 'warmup-s': 1, 'away-s': 3, 'changes-per-s': 400, 'goal-factor': 0 },
     [/^the backlog at its return: [1-9]\d+ entries/, /^72 last books held against the exchange's own, 0 gaps/],
+  ],
+  [
+    'archive',
+    archive,
+    { minutes: 1, symbols: 2, instants: 50, 'goal-bytes': 0 },
+    [/^a second run: 0 parts published, 7 were there/, /^[1-9]\d of \d+ books equal the exchange's own/],
   ],
 ] as const satisfies readonly (readonly [string, Drill, Record<string, number>, readonly RegExp[]])[]) {
   test(`the drill "${name}" in small keeps every promise`, async () => {

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { archive } from './archive.ts'
 import { corruption } from './corruption.ts'
 import type { Drill } from './drill.ts'
 import { halfOpen } from './half-open.ts'
@@ -8,7 +9,15 @@ import { outage } from './outage.ts'
 import { trades } from './trades.ts'
 
 /** Each a promise, tried against real processes for as long as it takes. Exit code 1 when one is broken. */
-const DRILLS: Readonly<Record<string, Drill>> = { kills, outage, lines, trades, corruption, 'half-open': halfOpen }
+const DRILLS: Readonly<Record<string, Drill>> = {
+  kills,
+  outage,
+  lines,
+  trades,
+  corruption,
+  'half-open': halfOpen,
+  archive,
+}
 
 /** The first ones tell the story. */
 const MAX_STORIES = 40
