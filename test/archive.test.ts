@@ -144,6 +144,24 @@ describe('an archive of two days', () => {
     assert.equal(trades.filter((trade) => trade.kind === 'trade' && trade.broken).length, 1)
   })
 
+  test('what a recorder that was far behind stores later is archived too', async () => {
+    const before = await contentsOf(root)
+    const shift = (by: string) =>
+      recording.database.pool.query(
+        `update booktape.epochs set ended_at = ended_at + $1::interval where epoch_id =
+        (select epoch_id from booktape.epochs where feed = 'ws' order by symbol, started_at desc limit 1)`,
+        [by],
+      )
+    for (const by of ['-5 seconds', '5 seconds']) {
+      await shift(by)
+      assert.deepEqual(
+        (await run()).published.map(({ unit }) => unit.kind),
+        ['books', 'day'],
+      )
+    }
+    assert.deepEqual(await contentsOf(root), before)
+  })
+
   test('lets retention drop a day whose next day is archived too', async () => {
     const old = await oldPartitions(recording.database, '2026-03-03', true)
     assert.deepEqual(

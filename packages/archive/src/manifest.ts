@@ -27,6 +27,7 @@ export type BooksManifest = Published &
     kind: 'books'
     symbol: string
     feed: 'v1' | 'ws'
+    known: string // of `BooksOfDay`, when it was written
     messages: number
     changes: number // without those of whole books
     spans: readonly KnownSpan[]
