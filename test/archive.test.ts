@@ -145,7 +145,7 @@ describe('an archive of two days', () => {
   })
 
   test('what a recorder that was far behind stores later is archived too', async () => {
-    const before = await contentsOf(root)
+    const archived = await contentsOf(root)
     const shift = (by: string) =>
       recording.database.pool.query(
         `update booktape.epochs set ended_at = ended_at + $1::interval where epoch_id =
@@ -159,7 +159,7 @@ describe('an archive of two days', () => {
         ['books', 'day'],
       )
     }
-    assert.deepEqual(await contentsOf(root), before)
+    assert.deepEqual(await contentsOf(root), archived)
   })
 
   test('lets retention drop a day whose next day is archived too', async () => {
