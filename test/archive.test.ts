@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { archiveDays, openArchive, openStorage, verifyArchive } from '@booktape/archive'
+import { type ArchiveStorage, archiveDays, openArchive, openStorage, verifyArchive } from '@booktape/archive'
 import { openTape, type Tape, type TapeEvent, type TapeQuestion } from '@booktape/client'
 import { oldPartitions } from '@booktape/store'
 import { type ArchivedRecording, archivedRecording, DAYS } from './archived-recording.ts'
@@ -21,8 +21,8 @@ describe('an archive of two days', () => {
   let tape: Tape
   let archive: Tape
 
-  const run = async (place = root) => {
-    const storage = await openStorage(place)
+  const run = async (place: string | ArchiveStorage = root) => {
+    const storage = typeof place === 'string' ? await openStorage(place) : place
     const options = { database: recording.database, tape, storage, software: 'booktape test' }
     return await archiveDays({
       ...options,
@@ -32,7 +32,7 @@ describe('an archive of two days', () => {
   }
 
   before(async () => {
-    recording = await archivedRecording({ minutes: 4, isSettled: true })
+    recording = await archivedRecording({ minutes: 2, isSettled: true })
     root = await mkdtemp(join(tmpdir(), 'booktape-archive-test-'))
     tape = openTape(recording.url)
     archive = openArchive(await openStorage(root))
@@ -58,10 +58,10 @@ describe('an archive of two days', () => {
     ['ws by the venue’s clock', 0n, 0n, { feed: 'ws', clock: 'exchange' }],
     ['trades', 0n, 0n, { only: 'trades' }],
     ['trades by the venue’s clock', 0n, 0n, { only: 'trades', clock: 'exchange' }],
-    ['a span within the first epoch', 20n, -205n, { feed: 'ws' }],
-    ['a span that begins where nothing is known', 41n, -100n, {}],
-    ['a span over midnight', 100n, -100n, {}],
-    ['a span of the second day', 130n, -10n, { feed: 'v1' }],
+    ['a span within the first epoch', 5n, -95n, { feed: 'ws' }],
+    ['a span that begins where nothing is known', 22n, -40n, {}],
+    ['a span over midnight', 40n, -30n, {}],
+    ['a span of the second day', 65n, -5n, { feed: 'v1' }],
   ] as const satisfies readonly (readonly [string, bigint, bigint, Partial<TapeQuestion>])[]) {
     test(`gives what the database gives: ${what}`, async () => {
       const asked: TapeQuestion = {
@@ -78,15 +78,39 @@ describe('an archive of two days', () => {
     })
   }
 
-  test('is whole', async () => {
-    for await (const { damage } of verifyArchive(await openStorage(root))) assert.equal(damage, null)
+  test('is whole; a byte that changed, a file that is gone and a manifest that is gone are named', async (t) => {
+    const whole = await runCommand(t, ['archive', root, '--verify'], {})
+    assert.deepEqual([whole.code, whole.stdout], [0, `${root}: 14 parts are as they were published, 0 are not\n`])
+    const copy = `${root}-copy`
+    t.after(() => rm(copy, { recursive: true }))
+    await cp(root, copy, { recursive: true })
+    const changed = 'book_changes/feed=ws/symbol=btcgusdperp/date=2026-03-02/book_changes.parquet'
+    const bytes = await readFile(join(copy, changed))
+    bytes[100] = (bytes[100] ?? 0) ^ 1
+    await writeFile(join(copy, changed), bytes)
+    const gone = 'trades/symbol=btcgusdperp/date=2026-03-01/trades.parquet'
+    await rm(join(copy, gone))
+    const unpublished = '_manifests/books/feed=v1/symbol=ethgusdperp/date=2026-03-01/manifest.json'
+    await rm(join(copy, unpublished))
+    const { code, stdout } = await runCommand(t, ['archive', copy, '--verify'], {})
+    assert.equal(code, 1)
+    assert.equal(
+      stdout,
+      [
+        `${changed} has other bytes than its manifest says. Archive that day again, or restore the file.`,
+        `${gone} is not there. Archive that day again, or restore the file.`,
+        `${unpublished} is not there, though _manifests/day/date=2026-03-01/manifest.json names it. Archive that day again, or restore the file.`,
+        `${copy}: 10 parts are as they were published, 3 are not`,
+        '',
+      ].join('\n'),
+    )
   })
 
   test('is the same after any number of kills, and what was published before each of them stays whole', async () => {
     const other = join(root, '..', `${basename(root)}-killed`)
     try {
       // Before the first file, between files, before a manifest, and once units of both kinds stand.
-      for (const calls of [0, 2, 4, 9, 1]) {
+      for (const calls of [0, 4, 7]) {
         const victim = fileURLToPath(new URL('archive-victim.ts', import.meta.url))
         const child = spawn(process.execPath, [victim, recording.url, other, String(calls)], { stdio: 'inherit' })
         assert.deepEqual(await once(child, 'exit'), [null, 'SIGKILL'])
@@ -113,18 +137,30 @@ describe('an archive of two days', () => {
     assert.equal(first.code, 0, first.stderr)
     const written = JSON.parse(first.stdout) as Report
     assert.deepEqual([written.days, written.published.length], [DAYS, 14])
-    const second = JSON.parse((await runCommand(t, ['archive', place, '--json'], env)).stdout) as Report
-    assert.deepEqual([second.published, second.unchanged], [[], 14])
-    const verified = await runCommand(t, ['archive', place, '--verify'], env)
-    assert.equal(verified.stdout, `${place}/: 14 parts are as they were published, 0 are not\n`)
     Object.assign(process.env, server.keys)
-    const remote = openArchive(await openStorage(place, { endpoint: server.endpoint }))
+    const storage = await openStorage(place, { endpoint: server.endpoint })
+    const second = await run(storage)
+    assert.deepEqual([second.published, second.unchanged], [[], 14])
+    for await (const { damage } of verifyArchive(storage)) assert.equal(damage, null)
     const question = { symbols: recording.symbols, from: recording.fromNs, to: recording.toNs }
-    assert.deepEqual(await all(remote, question), await all(archive, question))
-    await remote.close()
-    const refused = await runCommand(t, ['archive', place], { ...env, AWS_SECRET_ACCESS_KEY: 'wrong' })
-    assert.equal(refused.code, 1)
-    assert.match(refused.stderr, /^The archive s3:\/\/tape\/archive\/ cannot be read: SignatureDoesNotMatch/)
+    assert.deepEqual(await all(openArchive(storage), question), await all(archive, question))
+    await storage.close()
+  })
+
+  test('that cannot be reached is named, with what to do', async (t) => {
+    const env = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', DATABASE_URL: recording.url }
+    const away = await runCommand(t, ['archive', 's3://tape/a'], { ...env, AWS_ENDPOINT_URL: 'http://127.0.0.1:1' })
+    assert.equal(away.code, 1)
+    assert.match(
+      away.stderr,
+      /^The archive s3:\/\/tape\/a\/ cannot be read: .*ECONNREFUSED.* Mend that, then run this again\.\n$/,
+    )
+    const open = await runCommand(t, ['archive', 's3://tape/a'], { ...env, AWS_ENDPOINT_URL: 'http://minio.example' })
+    assert.deepEqual(
+      [open.code, open.stderr],
+      [78, 'the endpoint of object storage must be https://…, not "http://minio.example".\n'],
+    )
+    assert.equal((await runCommand(t, ['archive'], { DATABASE_URL: recording.url })).code, 78)
   })
 
   test('trades that came later are written again, and nothing else', async () => {
