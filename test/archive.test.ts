@@ -21,9 +21,9 @@ describe('an archive of two days', () => {
   let tape: Tape
   let archive: Tape
 
-  const run = async (place: string | ArchiveStorage = root) => {
+  const run = async (place: string | ArchiveStorage = root, again = false) => {
     const storage = typeof place === 'string' ? await openStorage(place) : place
-    const options = { database: recording.database, tape, storage, software: 'booktape test' }
+    const options = { database: recording.database, tape, storage, software: 'booktape test', again }
     return await archiveDays({
       ...options,
       only: { fromDay: null, toDay: null },
@@ -97,13 +97,15 @@ describe('an archive of two days', () => {
     assert.equal(
       stdout,
       [
-        `${changed} has other bytes than its manifest says. Archive that day again, or restore the file.`,
-        `${gone} is not there. Archive that day again, or restore the file.`,
-        `${unpublished} is not there, though _manifests/day/date=2026-03-01/manifest.json names it. Archive that day again, or restore the file.`,
+        `${changed} has other bytes than its manifest says. Archive that day with --again, or restore the file.`,
+        `${gone} is not there. Archive that day with --again, or restore the file.`,
+        `${unpublished} is not there, though _manifests/day/date=2026-03-01/manifest.json names it. Archive that day with --again, or restore the file.`,
         `${copy}: 10 parts are as they were published, 3 are not`,
         '',
       ].join('\n'),
     )
+    assert.equal((await run(copy, true)).published.length, 14)
+    for await (const { damage } of verifyArchive(await openStorage(copy))) assert.equal(damage, null)
   })
 
   test('is the same after any number of kills, and what was published before each of them stays whole', async () => {

@@ -31,6 +31,8 @@ export type ArchiveOptions = Readonly<{
   software: string // `booktape 0.1.0`
   /** Days `YYYY-MM-DD`; null: all. */
   only: Readonly<{ fromDay: string | null; toDay: string | null }> // `toDay` is included
+  /** Writes also what is there: where a file was damaged. */
+  again?: boolean
   stopping: AbortSignal
   /** Before each unit, and after the last. */
   onUnit?: (progress: ArchiveProgress) => void
@@ -56,11 +58,11 @@ export type Published = Readonly<{ unit: Unit; bytes: number; rows: number; chan
  * Throws `ArchiveError`, `StoreError`.
  */
 export async function archiveDays(options: ArchiveOptions): Promise<ArchiveRun> {
-  const { database, storage, only, stopping, onUnit = () => undefined } = options
+  const { database, storage, only, again = false, stopping, onUnit = () => undefined } = options
   const published: Published[] = []
   const days: string[] = []
   let unchanged = 0
-  const there = await publishedManifests(storage)
+  const there = again ? new Set<string>() : await publishedManifests(storage)
   const closed = (await closedDays(database)).filter(
     (day) => (only.fromDay === null || day >= only.fromDay) && (only.toDay === null || day <= only.toDay),
   )

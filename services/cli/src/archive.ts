@@ -14,7 +14,7 @@ import { Progress } from './progress.ts'
 import { watchStop } from './stop.ts'
 import { VERSION } from './version.ts'
 
-export type ArchiveOptions = Readonly<{ from?: string; to?: string; verify: boolean; json: boolean }>
+export type ArchiveOptions = Readonly<{ from?: string; to?: string; again: boolean; verify: boolean; json: boolean }>
 
 /** Exit code where a file of the archive is not as it was published. */
 const EXIT_DAMAGED = 1
@@ -26,7 +26,7 @@ export async function archive(place: string | undefined, options: ArchiveOptions
   const stop = watchStop((sentence) => process.stderr.write(`${sentence}\n`))
   try {
     if (options.verify) await verify(storage, only, options.json)
-    else await write(storage, only, stop.stopping, options.json)
+    else await write(storage, only, stop.stopping, options)
   } finally {
     stop.close()
     await storage.close()
@@ -48,7 +48,12 @@ async function storageFromEnvironment(place: string | undefined): Promise<Archiv
 
 type Days = Readonly<{ fromDay: string | null; toDay: string | null }>
 
-async function write(storage: ArchiveStorage, only: Days, stopping: AbortSignal, json: boolean): Promise<void> {
+async function write(
+  storage: ArchiveStorage,
+  only: Days,
+  stopping: AbortSignal,
+  { again, json }: ArchiveOptions,
+): Promise<void> {
   const url = databaseUrlFromEnvironment()
   const database = openDatabase(url, { applicationName: 'booktape archive', max: 2, answerTimeoutMs: null })
   const tape = openTape(url, 'booktape archive')
@@ -60,6 +65,7 @@ async function write(storage: ArchiveStorage, only: Days, stopping: AbortSignal,
       storage,
       software: `booktape ${VERSION}`,
       only,
+      again,
       stopping,
       onUnit: ({ unit, done, total, changes }) => {
         if (unit !== null) progress.show(nameOf(unit), { done: BigInt(done), total: BigInt(total), count: changes })

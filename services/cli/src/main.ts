@@ -62,6 +62,7 @@ program
   .argument('[place]', 'a folder or s3://bucket/prefix; BOOKTAPE_ARCHIVE if not given')
   .option('--from <day>', 'the first day, such as 2026-03-01; all if not given')
   .option('--to <day>', 'the last day')
+  .option('--again', 'write also the days that are there, such as those with a damaged file')
   .option('--verify', 'write nothing: read all that is there back, and say what is not as it was published')
   .option('--json', 'for programs')
   .addHelpText(
@@ -69,10 +70,13 @@ program
     '\nExamples:\n  booktape archive /srv/tape\n  booktape archive s3://tape/gemini --from 2026-03-01\n  booktape archive /srv/tape --verify',
   )
   .action(
-    async (place: string | undefined, options: { from?: string; to?: string; verify?: boolean; json?: boolean }) => {
+    async (
+      place: string | undefined,
+      options: { from?: string; to?: string; again?: boolean; verify?: boolean; json?: boolean },
+    ) => {
       const { archive } = await import('./archive.ts')
-      const { verify = false, json = false, ...days } = options
-      await archive(place, { ...days, verify, json })
+      const { again = false, verify = false, json = false, ...days } = options
+      await archive(place, { ...days, again, verify, json })
     },
   )
 
