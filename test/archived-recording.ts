@@ -3,7 +3,7 @@ import { Exchange, presetOf } from '@booktape/exchange'
 import { deriveId, type MarketRecord } from '@booktape/market'
 import { type Database, ensurePartitions, migrate, openDatabase, settle, Writer } from '@booktape/store'
 import { temporaryDatabase } from '@booktape/testkit'
-import { STEP_NS, VirtualRecorder } from './virtual-recorder.ts'
+import { receivedWithinStep, VirtualRecorder } from './virtual-recorder.ts'
 
 /**
  * Twelve minutes of two symbols over both feeds, six before midnight and six after, in a database: the recorder was killed once on each
@@ -34,7 +34,7 @@ export async function archivedRecording(
   const specs = SYMBOLS.map((symbol) => presetOf(symbol) ?? assert.fail())
   const exchange = new Exchange({ seed: 11, symbols: specs, startNs: fromNs })
   const recorder = new VirtualRecorder(exchange, {})
-  recorder.frameLeadNs = realTimes()
+  recorder.frameLeadNs = receivedWithinStep()
   const thirdMs = Math.floor(halfMs / 3)
   recorder.pass(thirdMs)
   recorder.kill()
@@ -74,20 +74,5 @@ export async function archivedRecording(
       await database.close()
       await temporary.close()
     },
-  }
-}
-
-/** Microseconds apart, as frames of one burst are; the nanoseconds are drawn. */
-function realTimes(): (stepEndNs: bigint) => bigint {
-  let state = 1
-  let stepNs = 0n
-  let leadNs = STEP_NS
-  return (stepEndNs) => {
-    if (stepEndNs !== stepNs) leadNs = STEP_NS
-    stepNs = stepEndNs
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    // Never the whole of what is left of the step.
-    leadNs -= (leadNs * BigInt((state >>> 8) % 1_000)) / 2_000n
-    return leadNs
   }
 }

@@ -18,7 +18,7 @@ import {
 /** What becomes of a frame on its way from the exchange to the recorder. */
 export type Intercept = (connection: number, frame: Frame) => readonly Frame[]
 
-export const STEP_NS = 20_000_000n
+const STEP_NS = 20_000_000n
 const TICK_NS = BigInt(TICK_MS) * 1_000_000n
 const V1_BASE = 'ws://127.0.0.1:1'
 const WS_BASE = 'ws://127.0.0.1:2'
@@ -192,4 +192,19 @@ export function trueDigest(exchange: Exchange, symbol: string, updateId: bigint)
       reason: null,
     })
   return bookDigest(bookFromLevels([...bids.map(level('bid')), ...asks.map(level('ask'))]))
+}
+
+/** For `frameLeadNs`: frames of a step come half a millisecond apart in the mean, at nanoseconds that are drawn, and in their order. */
+export function receivedWithinStep(): (stepEndNs: bigint) => bigint {
+  let state = 1
+  let stepNs = 0n
+  let leadNs = STEP_NS
+  return (stepEndNs) => {
+    if (stepEndNs !== stepNs) leadNs = STEP_NS
+    stepNs = stepEndNs
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    const apartNs = BigInt((state >>> 8) % 1_000_000)
+    leadNs = apartNs < leadNs ? leadNs - apartNs : leadNs / 2n // more than the step has room for
+    return leadNs
+  }
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { archive } from './archive.ts'
 import { corruption } from './corruption.ts'
 import type { Drill } from './drill.ts'
 import { exportMemory } from './export-memory.ts'
@@ -29,6 +30,7 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   'export-memory': exportMemory,
   viewers,
   replay,
+  archive,
 }
 
 /** The first ones tell the story. */

@@ -2,6 +2,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Tape } from '@booktape/client'
 import {
+  type BooksOfDay,
   booksOfDay,
   closedDays,
   type Database,
@@ -30,6 +31,8 @@ export type ArchiveOptions = Readonly<{
   software: string // `booktape 0.1.0`
   /** Days `YYYY-MM-DD`; null: all. */
   only: Readonly<{ fromDay: string | null; toDay: string | null }> // `toDay` is included
+  /** Writes also what is there: where a file was damaged. */
+  again?: boolean
   stopping: AbortSignal
   /** Before each unit, and after the last. */
   onUnit?: (progress: ArchiveProgress) => void
@@ -55,11 +58,11 @@ export type Published = Readonly<{ unit: Unit; bytes: number; rows: number; chan
  * Throws `ArchiveError`, `StoreError`.
  */
 export async function archiveDays(options: ArchiveOptions): Promise<ArchiveRun> {
-  const { database, storage, only, stopping, onUnit = () => undefined } = options
+  const { database, storage, only, again = false, stopping, onUnit = () => undefined } = options
   const published: Published[] = []
   const days: string[] = []
   let unchanged = 0
-  const there = await publishedManifests(storage)
+  const there = again ? new Set<string>() : await publishedManifests(storage)
   const closed = (await closedDays(database)).filter(
     (day) => (only.fromDay === null || day >= only.fromDay) && (only.toDay === null || day <= only.toDay),
   )
@@ -67,7 +70,7 @@ export async function archiveDays(options: ArchiveOptions): Promise<ArchiveRun> 
   const total = plans.reduce((sum, { units }) => sum + units.length + 1, 0)
   let done = 0
   let changes = 0
-  for (const { day, units, trades } of plans) {
+  for (const { day, units, books, trades } of plans) {
     const count = (written: Published | null): void => {
       done++
       if (written === null) unchanged++
@@ -81,7 +84,7 @@ export async function archiveDays(options: ArchiveOptions): Promise<ArchiveRun> 
       onUnit({ unit, done, total, changes })
       count(
         unit.kind === 'books'
-          ? await archiveBooks(options, unit, there)
+          ? await archiveBooks(options, unit, books, there)
           : await archiveTrades(options, unit, trades, there),
       )
     }
@@ -99,8 +102,11 @@ export async function archiveDays(options: ArchiveOptions): Promise<ArchiveRun> 
 type Plan = Readonly<{
   day: string
   units: readonly Exclude<Unit, { kind: 'day' }>[]
+  books: ReadonlyMap<string, BooksOfDay> // by `bookKey`
   trades: ReadonlyMap<string, TradesOfDay>
 }>
+
+const bookKey = ({ symbol, feed }: Pick<BooksOfDay, 'symbol' | 'feed'>): string => `${symbol} ${feed}`
 
 async function planOf({ database }: ArchiveOptions, day: string): Promise<Plan> {
   const books = await booksOfDay(database, day)
@@ -108,9 +114,10 @@ async function planOf({ database }: ArchiveOptions, day: string): Promise<Plan> 
   return {
     day,
     units: [
-      ...books.map((book) => ({ kind: 'books', date: day, ...book }) as const),
+      ...books.map(({ symbol, feed }) => ({ kind: 'books', date: day, symbol, feed }) as const),
       ...trades.map(({ symbol }) => ({ kind: 'trades', date: day, symbol }) as const),
     ],
+    books: new Map(books.map((of) => [bookKey(of), of])),
     trades: new Map(trades.map((of) => [of.symbol, of])),
   }
 }
@@ -122,14 +129,17 @@ async function publishedManifests(storage: ArchiveStorage): Promise<ReadonlySet<
   return new Set(lists.flat())
 }
 
-/** Null where it is in the archive: what was received on a day that is over does not change. */
+/** Null where it is in the archive: what was received on a day that is over only grows where a recorder was far behind. */
 async function archiveBooks(
   options: ArchiveOptions,
   unit: Extract<Unit, { kind: 'books' }>,
+  books: ReadonlyMap<string, BooksOfDay>,
   there: ReadonlySet<string>,
 ): Promise<Published | null> {
-  if (there.has(manifestPath(unit))) return null
-  const { database, tape, software } = options
+  const { database, tape, storage, software } = options
+  const known = books.get(bookKey(unit))?.known ?? ''
+  const path = manifestPath(unit)
+  if (there.has(path) && readManifest((await storage.readText(path)) ?? '', 'books', path).known === known) return null
   const { symbol, feed, date } = unit
   const { fromNs, toNs } = spanOf(date)
   const stored = await storedDigests(database, symbol, feed, date)
@@ -140,6 +150,7 @@ async function archiveBooks(
         // The book that the day begins with stood before it: changes of its very first microsecond are of the day.
         pages: tape.pages({ symbols: [symbol], feed, from: fromNs - NS_PER_MICROSECOND, to: toNs, only: 'books' }),
         quotes: storedQuotesOfDay(database, symbol, feed, date),
+        known,
         storedDigests: new Map(
           stored.map(({ epochId, messageSeq, digest }) => [digestKey(epochId, messageSeq), digest]),
         ),
@@ -205,23 +216,30 @@ async function publishUnit<Written extends Manifest>(
   isThere: (manifest: Written) => boolean = () => false,
 ): Promise<Published | null> {
   const stage = await storage.stage()
-  const files = new StagedFiles(stage, unit, software)
-  const written = await write(files)
-  if (isThere(written)) return null
-  const manifest: Manifest = written
-  const staged = localStorage(stage)
-  const inStage = new Map(manifest.files.map(({ path, table }) => [path, `${table}.parquet`]))
-  await verifyUnit((path) => staged.open(inStage.get(path) ?? path), manifest)
-  await forgetArchivedDay(database, unit.date)
-  await storage.remove(manifestPath(unit)) // from here until the end the unit is not published
-  for (const file of manifest.files) {
-    await storage.publish(files.path(file.table), file.path)
-    await verifyBytes(storage.open, file)
+  try {
+    const files = new StagedFiles(stage, unit, software)
+    const written = await write(files)
+    if (isThere(written)) return null
+    const manifest: Manifest = written
+    const staged = localStorage(stage)
+    const inStage = new Map(manifest.files.map(({ path, table }) => [path, `${table}.parquet`]))
+    await verifyUnit((path) => staged.open(inStage.get(path) ?? path), manifest)
+    await forgetArchivedDay(database, unit.date)
+    await storage.remove(manifestPath(unit)) // from here until the end the unit is not published
+    for (const file of manifest.files) {
+      await storage.publish(files.path(file.table), file.path)
+      await verifyBytes(storage.open, file)
+    }
+    const manifestFile = join(stage, 'manifest.json')
+    await writeFile(manifestFile, manifestText(manifest))
+    await storage.publish(manifestFile, manifestPath(unit))
+    return publishedOf(unit, manifest)
+  } finally {
+    await rm(stage, { recursive: true, force: true })
   }
-  const manifestFile = join(stage, 'manifest.json')
-  await writeFile(manifestFile, manifestText(manifest))
-  await storage.publish(manifestFile, manifestPath(unit))
-  await rm(stage, { recursive: true, force: true })
+}
+
+function publishedOf(unit: Unit, manifest: Manifest): Published {
   const changesFile = manifest.files.find(({ table }) => table === 'book_changes')
   return {
     unit,

@@ -59,7 +59,7 @@ export class ArchiveReading {
       await opened?.close()
       throw new ArchiveError(
         'DAMAGED',
-        `${file.path} is not the file of its manifest. Archive that day again, or restore the file.`,
+        `${file.path} is not the file of its manifest. Archive that day with --again, or restore the file.`,
       )
     }
     try {

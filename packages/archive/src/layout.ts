@@ -10,12 +10,6 @@ export type Unit =
   | Readonly<{ kind: 'trades'; date: string; symbol: string }>
   | Readonly<{ kind: 'day'; date: string }>
 
-export const TABLES_OF: Readonly<Record<Unit['kind'], readonly TableName[]>> = {
-  books: ['book_changes', 'book_snapshots', 'quotes'],
-  trades: ['trades'],
-  day: ['epochs', 'gaps', 'instruments'],
-}
-
 /** Engines leave out what begins with an underscore. */
 const MANIFESTS = '_manifests'
 

@@ -27,6 +27,7 @@ export type BooksManifest = Published &
     kind: 'books'
     symbol: string
     feed: 'v1' | 'ws'
+    known: string // of `BooksOfDay`, when it was written
     messages: number
     changes: number // without those of whole books
     spans: readonly KnownSpan[]
@@ -83,7 +84,7 @@ export function readManifest<Kind extends Unit['kind']>(
   path: string,
 ): Extract<Manifest, { kind: Kind }> {
   const damaged = (why: string): ArchiveError =>
-    new ArchiveError('DAMAGED', `${path} ${why}: remove it and archive that day again.`)
+    new ArchiveError('DAMAGED', `${path} ${why}: archive that day with --again, or restore the file.`)
   let manifest: Partial<Manifest>
   try {
     manifest = JSON.parse(text) as Partial<Manifest>

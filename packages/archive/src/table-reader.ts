@@ -85,8 +85,12 @@ async function orDamaged<T>(name: string, read: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof ArchiveError) throw error
     const why = error instanceof Error ? error.message : String(error)
-    throw new ArchiveError('DAMAGED', `${name} cannot be read: ${why}. Archive that day again, or restore the file.`, {
-      cause: error,
-    })
+    throw new ArchiveError(
+      'DAMAGED',
+      `${name} cannot be read: ${why}. Archive that day with --again, or restore the file.`,
+      {
+        cause: error,
+      },
+    )
   }
 }

@@ -39,7 +39,7 @@ async function verifyList(storage: ArchiveStorage, units: readonly string[], pat
     if ((await storage.readText(unit)) === null)
       throw new ArchiveError(
         'DAMAGED',
-        `${unit} is not there, though ${path} names it. Archive that day again, or restore the file.`,
+        `${unit} is not there, though ${path} names it. Archive that day with --again, or restore the file.`,
       )
   }
 }

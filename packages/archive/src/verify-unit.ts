@@ -30,7 +30,7 @@ export async function verifyUnit(open: Open, manifest: Manifest): Promise<void> 
 }
 
 function damaged(path: string, what: string): ArchiveError {
-  return new ArchiveError('DAMAGED', `${path} ${what}. Archive that day again, or restore the file.`)
+  return new ArchiveError('DAMAGED', `${path} ${what}. Archive that day with --again, or restore the file.`)
 }
 
 /** A file's size and SHA-256. Throws `ArchiveError` `DAMAGED`. */

@@ -15,6 +15,7 @@ export type BooksSource = Readonly<{
   /** Of one feed, books alone, from the last microsecond before the day to its end. */
   pages: AsyncIterable<readonly TapeEvent[]>
   quotes: AsyncIterable<readonly QuoteOfDay[]>
+  known: string // of `BooksOfDay`
   /** What the recorder's own books were, by `digestKey`. */
   storedDigests: ReadonlyMap<string, string>
 }>
@@ -27,7 +28,7 @@ export const digestKey = (epochId: string, messageSeq: number | bigint): string 
  */
 export async function writeBooks(
   unit: Extract<Unit, { kind: 'books' }>,
-  { pages, quotes, storedDigests }: BooksSource,
+  { pages, quotes, known, storedDigests }: BooksSource,
   files: StagedFiles,
   software: string,
 ): Promise<BooksManifest> {
@@ -49,6 +50,7 @@ export async function writeBooks(
     symbol,
     feed,
     date,
+    known,
     ...writing.finish(),
     files: await files.finish(),
   }

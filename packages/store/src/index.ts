@@ -1,4 +1,5 @@
 export {
+  type BooksOfDay,
   booksOfDay,
   closedDays,
   forgetArchivedDay,

@@ -79,6 +79,30 @@ program
   })
 
 program
+  .command('archive')
+  .description('write the days that are over to Parquet files, each verified before it is published (docs/archive.md)')
+  .argument('[place]', 'a folder or s3://bucket/prefix; BOOKTAPE_ARCHIVE if not given')
+  .option('--from <day>', 'the first day, such as 2026-03-01; all if not given')
+  .option('--to <day>', 'the last day')
+  .option('--again', 'write also the days that are there, such as those with a damaged file')
+  .option('--verify', 'write nothing: read all that is there back, and say what is not as it was published')
+  .option('--json', 'for programs')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  booktape archive /srv/tape\n  booktape archive s3://tape/gemini --from 2026-03-01\n  booktape archive /srv/tape --verify',
+  )
+  .action(
+    async (
+      place: string | undefined,
+      options: { from?: string; to?: string; again?: boolean; verify?: boolean; json?: boolean },
+    ) => {
+      const { archive } = await import('./archive.ts')
+      const { again = false, verify = false, json = false, ...days } = options
+      await archive(place, { ...days, again, verify, json })
+    },
+  )
+
+program
   .command('query')
   .description('one read-only SQL query, to DATABASE_URL or to the database of a running npm start')
   .argument('<sql>', 'such as "select * from market.book_at(\'btcusd\', now(), 5)"')
