@@ -79,7 +79,10 @@ export function openDatabase(url: string, options: DatabaseOptions): Database {
     pool,
     queries,
     name: redactDatabaseUrl(url),
-    close: () => queries.destroy(),
+    close: async () => {
+      await queries.destroy()
+      if (!pool.ending) await pool.end() // Kysely does only when it was asked something
+    },
     abandon: () => sockets.forEach((socket) => socket.destroy()),
   }
 }
