@@ -65,6 +65,11 @@ export class SpawnedCommand {
     }
   }
 
+  /** What it has complained of by now. */
+  get stderr(): string {
+    return this.#stderr
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal)
   }

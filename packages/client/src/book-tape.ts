@@ -23,7 +23,5 @@ async function* spanEvents(client: PoolClient, span: BookSpan): AsyncGenerator<r
   const { bids, asks } = await openingBook(client, span)
   const receivedTimeNs = span.beginsNs
   yield [{ kind: 'book', symbol, feed, line, epochId, messageSeq, updateId, eventTimeNs, receivedTimeNs, bids, asks }]
-  for await (const messages of storedMessages(client, span.messages)) {
-    yield messages.map((message) => ({ ...message, line }))
-  }
+  yield* storedMessages(client, span.messages)
 }

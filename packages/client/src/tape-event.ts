@@ -1,5 +1,5 @@
-import type { BookMessage, Feed, TradeRecord } from '@booktape/market'
-import type { PriceLevels, StoredQuote } from '@booktape/store'
+import type { Feed, TradeRecord } from '@booktape/market'
+import type { PriceLevels, StoredMessage, StoredQuote } from '@booktape/store'
 
 /**
  * What a recording tells, in its order. Prices and quantities are exact texts, ids and times bigints.
@@ -25,7 +25,7 @@ export type TapeBook = Readonly<{
 }>
 
 /** One message of the venue, whose changes hold together. */
-export type TapeMessage = BookMessage & Readonly<{ line: string }>
+export type TapeMessage = StoredMessage
 
 /** `source` is `rest` where it was not seen live: then it stands at the venue's time. */
 export type TapeTrade = TradeRecord & Readonly<{ line: string }>

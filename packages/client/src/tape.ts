@@ -74,10 +74,10 @@ export type DatabaseTape = Tape &
 
 /** A page of each is held in memory. */
 export const MAX_SYMBOLS = 50
-/** One question reads on so many connections at most, which its symbols share; one more holds their common view of the database. */
+/** One question reads on so many connections at most, which its symbols share. */
 const READING_CONNECTIONS = 4
 /** For some questions at once; a server usually allows 100. */
-const MAX_CONNECTIONS = 8 * (READING_CONNECTIONS + 1)
+const MAX_CONNECTIONS = 8 * READING_CONNECTIONS
 /** A page of one query, on a busy server. */
 const STATEMENT_TIMEOUT_MS = 120_000
 
@@ -85,7 +85,7 @@ const STATEMENT_TIMEOUT_MS = 120_000
 export function openTape(url: string, applicationName = 'booktape client'): DatabaseTape {
   const database = openDatabase(url, { applicationName, max: MAX_CONNECTIONS, answerTimeoutMs: null })
 
-  /** Asks on as many connections as are wanted, all of which see one state of the database; they end with the answer. */
+  /** Asks on as many connections as are wanted, all of which see one state of the database; they are free again with the answer. */
   async function* asking<Page>(
     answer: (reading: () => Promise<PoolClient>, first: PoolClient) => AsyncGenerator<Page>,
   ): AsyncGenerator<Page> {
@@ -95,17 +95,21 @@ export function openTape(url: string, applicationName = 'booktape client'): Data
       clients.push(client)
       return await begin(client, snapshot)
     }
+    let isAnswered = false
     try {
       const snapshot = await connect(null)
       let readers = 0
       const reading = async (): Promise<PoolClient> => {
-        const at = 1 + (readers++ % READING_CONNECTIONS)
+        const at = readers++ % READING_CONNECTIONS
         if (clients.length === at) await connect(snapshot)
         return clients[at] as PoolClient
       }
       yield* answer(reading, clients[0] as PoolClient)
+      await Promise.all(clients.map((client) => orStoreError(() => client.query('rollback'))))
+      isAnswered = true
     } finally {
-      for (const client of clients) client.release(true)
+      // Of whoever stopped reading, a connection may still be busy with what nobody wants any more.
+      for (const client of clients) client.release(!isAnswered)
     }
   }
 

@@ -21,19 +21,21 @@ const NULL_LENGTH = -1
 
 /** The rows of a binary COPY, to be read field by field in the order of the columns. */
 export class BinaryRows {
-  readonly bytes: Buffer
+  readonly #bytes: Buffer
+  readonly #view: DataView
   #at: number
 
   constructor(bytes: Buffer) {
     invariant(bytes.subarray(0, SIGNATURE.length).equals(SIGNATURE), 'a binary COPY begins with its signature')
-    this.bytes = bytes
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const extension = SIGNATURE.length + FLAGS_BYTES
-    this.#at = extension + 4 + bytes.readInt32BE(extension)
+    this.#at = extension + 4 + this.#view.getInt32(extension)
   }
 
   /** Moves on to the next row; false at the end. */
   next(): boolean {
-    const fields = this.bytes.readInt16BE(this.#at)
+    const fields = this.#view.getInt16(this.#at)
     this.#at += 2
     return fields !== TRAILER
   }
@@ -41,29 +43,29 @@ export class BinaryRows {
   bigint(): bigint {
     const at = this.#field()
     invariant(at !== null, 'the column is not null')
-    return this.bytes.readBigInt64BE(at)
+    return this.#view.getBigInt64(at)
   }
 
   /** An `integer` column. */
   integer(): number | null {
     const at = this.#field()
-    return at === null ? null : this.bytes.readInt32BE(at)
+    return at === null ? null : this.#view.getInt32(at)
   }
 
   text(): string | null {
     const at = this.#field()
-    return at === null ? null : this.bytes.toString('utf8', at, this.#at)
+    return at === null ? null : this.#bytes.toString('utf8', at, this.#at)
   }
 
   /** An array of one dimension, of integers of one width. */
   array(): BinaryArray | null {
     const at = this.#field()
-    return at === null ? null : new BinaryArray(this.bytes, at)
+    return at === null ? null : new BinaryArray(this.#view, at)
   }
 
   /** Where the next field begins; null for no value. */
   #field(): number | null {
-    const length = this.bytes.readInt32BE(this.#at)
+    const length = this.#view.getInt32(this.#at)
     this.#at += 4
     if (length === NULL_LENGTH) return null
     const at = this.#at
@@ -75,44 +77,46 @@ export class BinaryRows {
 const DIMENSION_BYTES = 20 // dimensions, whether there are nulls, the type of elements; length and lower bound
 const EMPTY_BYTES = 12
 
-/** Read from its beginning to its end: where elements may be null, they are not of one width. */
+/** Read once, from its beginning to its end: where elements may be null, they are not of one width. */
 export class BinaryArray {
   readonly length: number
-  readonly #bytes: Buffer
+  readonly #view: DataView
   #at: number
 
-  constructor(bytes: Buffer, at: number) {
-    const dimensions = bytes.readInt32BE(at)
+  constructor(view: DataView, at: number) {
+    const dimensions = view.getInt32(at)
     invariant(dimensions <= 1, 'stored arrays have one dimension')
-    this.#bytes = bytes
-    this.length = dimensions === 0 ? 0 : bytes.readInt32BE(at + EMPTY_BYTES)
+    this.#view = view
+    this.length = dimensions === 0 ? 0 : view.getInt32(at + EMPTY_BYTES)
     this.#at = at + (dimensions === 0 ? EMPTY_BYTES : DIMENSION_BYTES)
   }
 
   /** The next element of a `bigint[]`; null for no value. */
-  nextBigint(): bigint | null {
-    const bytes = this.#bytes
-    const length = bytes.readInt32BE(this.#at)
+  nextOrNull(): bigint | null {
+    if (this.#view.getInt32(this.#at) !== NULL_LENGTH) return this.next()
     this.#at += 4
-    if (length === NULL_LENGTH) return null
-    const value = bytes.readBigInt64BE(this.#at)
-    this.#at += 8
+    return null
+  }
+
+  /** The next element of a `bigint[]` without nulls. */
+  next(): bigint {
+    const value = this.#view.getBigInt64(this.#at + 4)
+    this.#at += 12
     return value
   }
 
-  /** The next element of a `bigint[]` without nulls as a number where it is exact, else NaN and the element is still the next. */
+  /** The same as a number where it is exact and not negative, else -1, and the element is still the next. */
   nextSafe(): number {
-    const bytes = this.#bytes
-    const high = bytes.readInt32BE(this.#at + 4)
-    if (high < 0 || high >= SAFE_HIGH) return Number.NaN
-    const value = high * 2 ** 32 + bytes.readUInt32BE(this.#at + 8)
+    const high = this.#view.getInt32(this.#at + 4)
+    if (high < 0 || high >= SAFE_HIGH) return -1
+    const value = high * 2 ** 32 + this.#view.getUint32(this.#at + 8)
     this.#at += 12
     return value
   }
 
   /** The next element of an `integer[]` without nulls. */
   nextInteger(): number {
-    const value = this.#bytes.readInt32BE(this.#at + 4)
+    const value = this.#view.getInt32(this.#at + 4)
     this.#at += 8
     return value
   }

@@ -1,9 +1,9 @@
-import { type BookMessage, type DecimalText, type Feed, invariant, type LevelChange } from '@booktape/market'
+import { type DecimalText, type Feed, invariant, type LevelChange } from '@booktape/market'
 import type { PoolClient } from 'pg'
 import { elementsOf } from './array-text.ts'
 import { type BinaryArray, type BinaryRows, copyBinary } from './copy-binary.ts'
 import { changeOfMark } from './marks.ts'
-import type { MessageRange } from './stored-messages.ts'
+import type { MessageRange, StoredMessage } from './stored-messages.ts'
 import { UnitTexts } from './unit-texts.ts'
 
 /** A chunk in memory, its messages not yet made. */
@@ -20,8 +20,8 @@ export type StoredChunk = Readonly<{
   eventSteps: BinaryArray // null where the message has no time of the venue
   receivedSteps: BinaryArray
   changeCounts: BinaryArray
-  prices: () => DecimalText // the next one
-  quantities: () => DecimalText
+  prices: DecimalColumn
+  quantities: DecimalColumn
 }>
 
 /** The chunks of a range that follow `afterSeq`, in their order, at most `limit`. */
@@ -62,8 +62,8 @@ function readChunk(rows: BinaryRows, epochId: string): StoredChunk {
     eventSteps: present(rows.array()),
     receivedSteps: present(rows.array()),
     changeCounts: present(rows.array()),
-    prices: decimals(rows),
-    quantities: decimals(rows),
+    prices: new DecimalColumn(rows),
+    quantities: new DecimalColumn(rows),
   }
 }
 
@@ -74,26 +74,35 @@ function present<Value>(value: Value | null): Value {
 
 const TEXTS = new Map<number, UnitTexts>() // by digits after the point
 
-/** Either integers at the chunk's common scale, or decimals as they stand. */
-function decimals(rows: BinaryRows): () => DecimalText {
-  const scale = rows.integer()
-  const units = rows.array()
-  const exact = rows.text()
-  if (units === null || scale === null) {
-    const texts = elementsOf(exact ?? '{}')
-    let at = 0
-    return () => texts[at++] as DecimalText
-  }
+function unitTexts(scale: number): UnitTexts {
   const texts = TEXTS.get(scale) ?? new UnitTexts(scale)
   TEXTS.set(scale, texts)
-  return () => {
+  return texts
+}
+
+/** Values one after another: integers at the chunk's common scale, or decimals as they stand. */
+class DecimalColumn {
+  readonly #texts: UnitTexts
+  readonly #units: BinaryArray | null
+  readonly #exact: readonly string[]
+  #at = 0
+
+  constructor(rows: BinaryRows) {
+    this.#texts = unitTexts(rows.integer() ?? 0)
+    this.#units = rows.array()
+    this.#exact = elementsOf(rows.text() ?? '{}')
+  }
+
+  next(): DecimalText {
+    const units = this.#units
+    if (units === null) return this.#exact[this.#at++] as DecimalText
     const safe = units.nextSafe()
-    return Number.isNaN(safe) ? texts.largeText(units.nextBigint() as bigint) : texts.text(safe)
+    return safe < 0 ? this.#texts.largeText(units.next()) : this.#texts.text(safe)
   }
 }
 
 /** As view booktape.settled_changes does in SQL: values are integers at the chunk's scale, all else are steps. */
-export function decodeChunk(chunk: StoredChunk, into: BookMessage[]): void {
+export function decodeChunk(chunk: StoredChunk, line: string, into: StoredMessage[]): void {
   const { symbol, feed, epochId, marks, seqSteps, idSteps, idSpans, eventSteps, receivedSteps, changeCounts } = chunk
   const { prices, quantities } = chunk
   let messageSeq = 0
@@ -103,14 +112,14 @@ export function decodeChunk(chunk: StoredChunk, into: BookMessage[]): void {
   let place = 0
   for (let i = 0; i < seqSteps.length; i++) {
     messageSeq += seqSteps.nextSafe() // counted by us in one session: far below 2^53
-    const firstUpdateId = lastUpdateId + (idSteps.nextBigint() as bigint)
-    lastUpdateId = firstUpdateId + (idSpans.nextBigint() as bigint)
-    const eventStep = eventSteps.nextBigint()
+    const firstUpdateId = lastUpdateId + idSteps.next()
+    lastUpdateId = firstUpdateId + idSpans.next()
+    const eventStep = eventSteps.nextOrNull()
     if (eventStep !== null) eventTimeNs += eventStep
-    receivedTimeNs += receivedSteps.nextBigint() as bigint
+    receivedTimeNs += receivedSteps.next()
     const changes: LevelChange[] = []
     for (const end = place + changeCounts.nextInteger(); place < end; place++) {
-      changes.push(changeOfMark(marks.charCodeAt(place), prices(), quantities()))
+      changes.push(changeOfMark(marks.charCodeAt(place), prices.next(), quantities.next()))
     }
     into.push({
       kind: 'book_message',
@@ -123,6 +132,7 @@ export function decodeChunk(chunk: StoredChunk, into: BookMessage[]): void {
       eventTimeNs: eventStep === null ? null : eventTimeNs,
       receivedTimeNs,
       changes,
+      line,
     })
   }
 }

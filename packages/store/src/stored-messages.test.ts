@@ -19,8 +19,13 @@ async function read(
   try {
     await client.query('begin isolation level repeatable read')
     const messages: BookMessage[] = []
-    const range = { epochId, afterSeq, lastSeq, fromTime: '-infinity', untilTime: 'infinity' }
-    for await (const page of storedMessages(client, range)) messages.push(...page)
+    const range = { epochId, line: 'a', afterSeq, lastSeq, fromTime: '-infinity', untilTime: 'infinity' }
+    for await (const page of storedMessages(client, range)) {
+      for (const { line, ...message } of page) {
+        assert.equal(line, 'a')
+        messages.push(message)
+      }
+    }
     return messages
   } finally {
     client.release(true)

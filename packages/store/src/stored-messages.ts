@@ -8,15 +8,21 @@ import { decodeChunk, readChunks } from './stored-chunks.ts'
 /** The messages of one epoch after one and up to another, and between which receive times to look for them. */
 export type MessageRange = Readonly<{
   epochId: string
+  line: string // of the epoch
   afterSeq: bigint
   lastSeq: bigint
   fromTime: string // as Postgres writes it; message order is that of their seq, times only choose the days to look in
   untilTime: string
 }>
 
+/** A message as it was recorded, and by which line. */
+export type StoredMessage = BookMessage & Readonly<{ line: string }>
+
 /** A page is held in memory: some megabytes, whatever the epoch's size. */
 export const ROWS_A_PAGE = 5_000
-export const CHUNKS_A_PAGE = 50
+export const CHUNKS_A_PAGE = 16
+/** Given at once: so few that they are of no more use before the garbage collector would have to move them. */
+const MESSAGES_AT_ONCE = 500
 
 /**
  * The messages of a range as they were recorded, in their order, whether they are stored as rows or have settled into chunks
@@ -24,7 +30,7 @@ export const CHUNKS_A_PAGE = 50
  *
  * `client` is in a transaction of isolation `repeatable read`: a message that settles meanwhile is seen once.
  */
-export async function* storedMessages(client: PoolClient, range: MessageRange): AsyncGenerator<BookMessage[]> {
+export async function* storedMessages(client: PoolClient, range: MessageRange): AsyncGenerator<StoredMessage[]> {
   const chunks = new Pages(
     (after) => readChunks(client, range, after, CHUNKS_A_PAGE),
     CHUNKS_A_PAGE,
@@ -42,12 +48,14 @@ export async function* storedMessages(client: PoolClient, range: MessageRange): 
 }
 
 type Stored = Readonly<{ first_seq: bigint; end_seq: bigint }>
+type Decode<Item> = (item: Item, line: string, into: StoredMessage[]) => void
 
 /** Rows or chunks, a page at a time; the next page is asked for while this one is used. */
 class Pages<Item extends Stored> {
   readonly #read: (afterSeq: bigint) => Promise<readonly Item[]>
   readonly #size: number
-  readonly #decode: (item: Item, into: BookMessage[]) => void
+  readonly #line: string
+  readonly #decode: Decode<Item>
   #page: readonly Item[] = []
   #at = 0
   #next: Promise<readonly Item[]> | null
@@ -56,10 +64,11 @@ class Pages<Item extends Stored> {
     read: (afterSeq: bigint) => Promise<readonly Item[]>,
     size: number,
     range: MessageRange,
-    decode: (item: Item, into: BookMessage[]) => void,
+    decode: Decode<Item>,
   ) {
     this.#read = read
     this.#size = size
+    this.#line = range.line
     this.#decode = decode
     this.#next = this.#ask(range.afterSeq)
   }
@@ -75,13 +84,13 @@ class Pages<Item extends Stored> {
     return this.#page[this.#at]?.first_seq ?? null
   }
 
-  /** What is in memory and begins before a seq, decoded; all that is in memory for null. */
-  takeBefore(seq: bigint | null): BookMessage[] {
-    const messages: BookMessage[] = []
-    for (; this.#at < this.#page.length; this.#at++) {
+  /** Some of what is in memory and begins before a seq, decoded; null: before anything. */
+  takeBefore(seq: bigint | null): StoredMessage[] {
+    const messages: StoredMessage[] = []
+    for (; this.#at < this.#page.length && messages.length < MESSAGES_AT_ONCE; this.#at++) {
       const row = this.#page[this.#at] as Item
       if (seq !== null && row.first_seq >= seq) break
-      this.#decode(row, messages)
+      this.#decode(row, this.#line, messages)
     }
     return messages
   }
@@ -94,7 +103,7 @@ class Pages<Item extends Stored> {
 }
 
 /** The first and the last chunk of a range may hold more than was asked for. */
-function within(messages: BookMessage[], { afterSeq, lastSeq }: MessageRange): BookMessage[] {
+function within(messages: StoredMessage[], { afterSeq, lastSeq }: MessageRange): StoredMessage[] {
   const first = messages[0]
   const last = messages.at(-1)
   if (first === undefined || last === undefined) return messages
@@ -131,7 +140,7 @@ type Row = Readonly<{
   quantities: string
 }>
 
-function decodeRow(row: Row, into: BookMessage[]): void {
+function decodeRow(row: Row, line: string, into: StoredMessage[]): void {
   const prices = elementsOf(row.prices)
   const quantities = elementsOf(row.quantities)
   into.push({
@@ -145,6 +154,7 @@ function decodeRow(row: Row, into: BookMessage[]): void {
     eventTimeNs: row.event_time_ns,
     receivedTimeNs: row.received_time_ns,
     changes: prices.map((price, i) => changeOf(row.marks, i, price, quantities[i])),
+    line,
   })
 }
 

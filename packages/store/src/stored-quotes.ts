@@ -19,7 +19,7 @@ export type StoredQuote = Readonly<{
 }>
 
 /** A page is held in memory: some megabytes. */
-const QUOTES_A_PAGE = 5_000
+export const QUOTES_A_PAGE = 5_000
 
 /** The quotes of a span in the order in which they were received. Memory stays flat. Throws `StoreError`. `client` is in a transaction. */
 export async function* storedQuotes(client: PoolClient, span: QuoteSpan): AsyncGenerator<readonly StoredQuote[]> {

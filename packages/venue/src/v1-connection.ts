@@ -35,7 +35,6 @@ export class V1Connection extends Connection {
   readonly symbol: string
   readonly #options: V1Options
   #nextSequence: number
-  #hasBegun = false
   #bestBid: Top = null
   #bestAsk: Top = null
 
@@ -48,15 +47,9 @@ export class V1Connection extends Connection {
 
   /** The initial message: once, before any other. */
   begin(book: BookLevels): void {
-    this.#hasBegun = true
     this.#bestBid = topOf(book.bids(1))
     this.#bestAsk = topOf(book.asks(1))
     this.send('snapshot', this.symbol, v1Initial(book, this.#options.filter, this.#nextSequence++))
-  }
-
-  /** Whether the initial message was sent. */
-  get hasBegun(): boolean {
-    return this.#hasBegun
   }
 
   concerns(symbol: string): boolean {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type DatabaseTape, openTape, type TapeClock, type TapeQuestion } from '@booktape/client'
+import { type DatabaseTape, openTape, type TapeClock } from '@booktape/client'
 import { ndjson, type Pace, startReplayServer } from '@booktape/replay'
 import { ConfigError, type Lifecycle, systemClock } from '@booktape/runtime'
 import { findDatabase } from './database-address.ts'
@@ -17,7 +17,7 @@ export type ReplayOptions = Readonly<{
   stay?: boolean
 }>
 
-type Read = Readonly<{ clock: TapeClock; pace: Pace; only: TapeQuestion['only'] | null }>
+type Read = Readonly<{ clock: TapeClock; pace: Pace; only: 'books' | 'trades' | null }>
 
 /** `booktape replay`: lines of JSON on the output, or a server until all has been replayed or a signal comes. */
 export async function replay(symbols: readonly string[], options: SpanOptions & ReplayOptions): Promise<void> {
@@ -68,7 +68,7 @@ async function print(
   { stopping }: Lifecycle,
   progress: Progress,
 ): Promise<void> {
-  const chosen = { ...(feed === null ? {} : { feed }), ...(only == null ? {} : { only }) }
+  const chosen = { ...(feed === null ? {} : { feed }), ...(only === null ? {} : { only }) }
   const question = { symbols, from, to, clock, ...chosen }
   const total = to - from
   // Whoever reads the output may have enough of it, as `head` has: that ends the replay, and is no failure.

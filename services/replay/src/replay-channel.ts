@@ -224,7 +224,7 @@ export class ReplayWsChannel extends ReplayChannel implements WsChannel {
     const { symbol, replayed } = this
     if (replayed === null) return
     const { lastUpdateId, lastTimeNs } = replayed
-    for (const listener of [...this.#of(DEPTH)]) {
+    for (const listener of this.#of(DEPTH)) {
       if (this.#waiting.has(listener)) {
         this.#following.add(listener)
         listener.beginBook(this)
@@ -256,7 +256,7 @@ export class ReplayWsChannel extends ReplayChannel implements WsChannel {
     this.#following.clear()
     if (!isShared) return
     this.#ticker = null
-    for (const listener of [...this.#of(DEPTH)]) listener.close(WENT_AWAY, 'the book was lost')
+    for (const listener of this.#of(DEPTH)) listener.close(WENT_AWAY, 'the book was lost')
   }
 
   #of(stream: Stream): Set<WsConnection> {
