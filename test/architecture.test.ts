@@ -23,7 +23,7 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
   testkit: { imports: ['runtime', 'embedded'] },
   recorder: { imports: ['market', 'book', 'gemini', 'session', 'journal', 'transport', 'store', 'runtime'] },
   exchange: { imports: ['market', 'runtime'] },
-  cli: { imports: ['runtime', 'store', 'embedded', 'recorder', 'exchange'] },
+  cli: { imports: ['market', 'gemini', 'runtime', 'store', 'embedded', 'recorder', 'exchange'] },
 }
 
 /** Doors to the outside that a pure package does not have: what it needs is handed in. */
