@@ -18,12 +18,13 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
   transport: { imports: ['market'] },
   store: { imports: ['market'] },
   client: { imports: ['market', 'store'] },
+  verify: { imports: ['market', 'book', 'store'] },
   runtime: { imports: [] },
   embedded: { imports: ['runtime'] },
   testkit: { imports: ['runtime', 'embedded'] },
   recorder: { imports: ['market', 'book', 'gemini', 'session', 'journal', 'transport', 'store', 'runtime'] },
   exchange: { imports: ['market', 'runtime'] },
-  cli: { imports: ['market', 'gemini', 'runtime', 'store', 'embedded', 'recorder', 'exchange'] },
+  cli: { imports: ['market', 'gemini', 'runtime', 'store', 'verify', 'embedded', 'recorder', 'exchange'] },
 }
 
 /** Doors to the outside that a pure package does not have: what it needs is handed in. */

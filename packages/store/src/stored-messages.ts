@@ -26,24 +26,31 @@ export const CHUNKS_A_PAGE = 50
 export async function* storedMessages(client: PoolClient, range: MessageRange): AsyncGenerator<BookMessage[]> {
   const chunks = new Pages(client, CHUNKS, range, CHUNKS_A_PAGE, decodeChunk)
   const rows = new Pages(client, ROWS, range, ROWS_A_PAGE, decodeRow)
+  for await (const { of, page } of takingTurns(chunks, rows)) yield of === 'chunks' ? within(page, range) : page
+}
+
+/** A chunk never reaches over a row: where they take turns, whole runs of one come before the next of the other. */
+export async function* takingTurns<ChunkItem extends Stored, RowItem extends Stored, Out>(
+  chunks: Pages<ChunkItem, Out>,
+  rows: Pages<RowItem, Out>,
+): AsyncGenerator<Readonly<{ of: 'chunks' | 'rows'; page: Out[] }>> {
   for (;;) {
-    // A chunk never reaches over a row: where they take turns, whole runs of one come before the next of the other.
     const [chunk, row] = await Promise.all([chunks.first(), rows.first()])
     if (chunk === null && row === null) return
-    if (row === null || (chunk !== null && chunk < row)) yield within(chunks.takeBefore(row), range)
-    else yield rows.takeBefore(chunk)
+    if (row === null || (chunk !== null && chunk < row)) yield { of: 'chunks', page: chunks.takeBefore(row) }
+    else yield { of: 'rows', page: rows.takeBefore(chunk) }
   }
 }
 
 type Stored = Readonly<{ first_seq: bigint; end_seq: bigint }>
 
 /** Rows or chunks, a page at a time; the next page is asked for while this one is used. */
-class Pages<Item extends Stored> {
+export class Pages<Item extends Stored, Out> {
   readonly #client: PoolClient
   readonly #sql: string
   readonly #range: MessageRange
   readonly #size: number
-  readonly #decode: (row: Item, into: BookMessage[]) => void
+  readonly #decode: (row: Item, into: Out[]) => void
   #page: readonly Item[] = []
   #at = 0
   #next: Promise<readonly Item[]> | null
@@ -53,7 +60,7 @@ class Pages<Item extends Stored> {
     sql: string,
     range: MessageRange,
     size: number,
-    decode: (row: Item, into: BookMessage[]) => void,
+    decode: (row: Item, into: Out[]) => void,
   ) {
     this.#client = client
     this.#sql = sql
@@ -75,8 +82,8 @@ class Pages<Item extends Stored> {
   }
 
   /** What is in memory and begins before a seq, decoded; all that is in memory for null. */
-  takeBefore(seq: bigint | null): BookMessage[] {
-    const messages: BookMessage[] = []
+  takeBefore(seq: bigint | null): Out[] {
+    const messages: Out[] = []
     for (; this.#at < this.#page.length; this.#at++) {
       const row = this.#page[this.#at] as Item
       if (seq !== null && row.first_seq >= seq) break
@@ -104,19 +111,24 @@ function within(messages: BookMessage[], { afterSeq, lastSeq }: MessageRange): B
 }
 
 // Arrays come as text and are cut here: pg's own way makes a bigint of each element, ten times as slow.
-const ROWS = `select m.message_seq as first_seq, m.message_seq as end_seq, m.symbol, m.feed, m.first_update_id, m.update_id,
-  m.event_time_ns, m.received_time_ns, m.marks, m.prices::text as prices, m.quantities::text as quantities, m.epoch_id
+const ROW_COLUMNS = `m.message_seq as first_seq, m.message_seq as end_seq, m.symbol, m.feed, m.first_update_id, m.update_id,
+  m.event_time_ns, m.received_time_ns, m.marks, m.prices::text as prices, m.quantities::text as quantities, m.epoch_id`
+
+/** `more`: what else is asked of each row. */
+export const rowsWith = (more: string): string => `select ${ROW_COLUMNS}${more}
 from booktape.book_messages m
 where m.epoch_id = $1 and m.message_seq > $2 and m.message_seq <= $3
   and m.received_time >= $4::timestamptz - booktape.clock_step() and m.received_time <= $5::timestamptz + booktape.clock_step()
 order by m.message_seq
 limit $6`
 
-const CHUNKS = `select c.first_seq, c.last_seq as end_seq, c.symbol, c.feed, c.epoch_id, c.marks,
+const CHUNK_COLUMNS = `c.first_seq, c.last_seq as end_seq, c.symbol, c.feed, c.epoch_id, c.marks,
   c.seq_steps::text as seq_steps, c.id_steps::text as id_steps, c.id_spans::text as id_spans, c.event_steps::text as event_steps,
   c.received_steps::text as received_steps, c.change_counts::text as change_counts, scale(c.price_unit) as price_digits,
   coalesce(c.prices::text, c.exact_prices::text) as prices, scale(c.quantity_unit) as quantity_digits,
-  coalesce(c.quantities::text, c.exact_quantities::text) as quantities
+  coalesce(c.quantities::text, c.exact_quantities::text) as quantities`
+
+export const chunksWith = (more: string): string => `select ${CHUNK_COLUMNS}${more}
 from booktape.book_chunks c
 where c.epoch_id = $1 and c.last_seq > $2 and c.first_seq <= $3
   and c.received_from >= $4::timestamptz - booktape.clock_step() - booktape.chunk_span()
@@ -124,7 +136,10 @@ where c.epoch_id = $1 and c.last_seq > $2 and c.first_seq <= $3
 order by c.first_seq
 limit $6`
 
-type Row = Readonly<{
+const ROWS = rowsWith('')
+const CHUNKS = chunksWith('')
+
+export type Row = Readonly<{
   first_seq: bigint
   end_seq: bigint
   symbol: string
@@ -139,7 +154,7 @@ type Row = Readonly<{
   quantities: string
 }>
 
-function decodeRow(row: Row, into: BookMessage[]): void {
+export function decodeRow(row: Row, into: BookMessage[]): void {
   const prices = elementsOf(row.prices)
   const quantities = elementsOf(row.quantities)
   into.push({
@@ -156,7 +171,7 @@ function decodeRow(row: Row, into: BookMessage[]): void {
   })
 }
 
-type Chunk = Readonly<{
+export type Chunk = Readonly<{
   first_seq: bigint
   end_seq: bigint
   symbol: string
@@ -176,7 +191,7 @@ type Chunk = Readonly<{
 }>
 
 /** As view booktape.settled_changes does in SQL: values are integers at the chunk's scale, all else are steps. */
-function decodeChunk(chunk: Chunk, into: BookMessage[]): void {
+export function decodeChunk(chunk: Chunk, into: BookMessage[]): void {
   const idSteps = elementsOf(chunk.id_steps)
   const idSpans = elementsOf(chunk.id_spans)
   const eventSteps = elementsOf(chunk.event_steps)

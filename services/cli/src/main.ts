@@ -1,6 +1,8 @@
 import { assertNode, EXIT_CONFIG } from '@booktape/runtime'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { explain } from './explain.ts'
+import { addSpanOptions } from './span.ts'
+import type { VerifyOptions } from './verify.ts'
 import { VERSION } from './version.ts'
 
 const program = new Command('booktape')
@@ -64,6 +66,16 @@ program
   .action(async (sql: string, options: { json?: boolean }) => {
     const { query } = await import('./query.ts')
     await query(sql, options.json === true)
+  })
+
+addSpanOptions(program.command('verify'))
+  .description('whether what is stored is what was recorded: every row, every book, every id. Exit code 1 if not')
+  .option('--line <line>', 'one line only; all if not given')
+  .option('--json', 'a JSON object a finding, and one for the report')
+  .addHelpText('after', '\nExample:\n  booktape verify btcusd --from 24h')
+  .action(async (symbols: string[], options: VerifyOptions) => {
+    const { verifyRecording } = await import('./verify.ts')
+    await verifyRecording(symbols, options)
   })
 
 program
