@@ -10,7 +10,7 @@ export type TallyFault = Readonly<{
   symbol: string
   feed: string
   line: string
-  hour: string // when it begins, as Postgres writes it
+  hour: string // when it begins: `2026-07-29T08:00Z`
   written: bigint
   found: bigint // as many as written: they are others
 }>
@@ -26,7 +26,8 @@ export async function tallyFaults(
   span: VerifySpan,
 ): Promise<readonly TallyFault[]> {
   const { symbol, feed, line, time, checksum } = COUNTED_BY[relation]
-  const sql = `select '${relation}' as relation, symbol, feed, line, hour, coalesce(w.row_count, 0) as written,
+  const sql = `select '${relation}' as relation, symbol, feed, line,
+      to_char(hour at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"') as hour, coalesce(w.row_count, 0) as written,
       coalesce(f.row_count, 0) as found
     from (
       select t.symbol, t.feed, t.line, t.hour, t.row_count, t.checksum from booktape.tallies t

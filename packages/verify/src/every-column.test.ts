@@ -16,10 +16,12 @@ const HARMLESS = ['settled_days', 'thinned_books']
 /** By the table in which they are looked up: their own rows are only numbers of others. */
 const COUNTS = 'tallies'
 
-type Column = Readonly<{ table: string; name: string; type: string; isNullable: boolean }>
+type Column = Readonly<{ table: string; name: string; type: string; isNullable: boolean; isKey: boolean }>
 
-const COLUMNS = `select c.relname as table, a.attname as name, format_type(a.atttypid, a.atttypmod) as type, not a.attnotnull as "isNullable"
+const COLUMNS = `select c.relname as table, a.attname as name, format_type(a.atttypid, a.atttypmod) as type, not a.attnotnull as "isNullable",
+    a.attnum = any (k.indkey) as "isKey"
   from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+  join pg_index k on k.indrelid = c.oid and k.indisprimary
   where c.relnamespace = 'booktape'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
   order by c.relname, a.attnum`
 
@@ -104,6 +106,72 @@ describe('each row changed is found', () => {
       t.diagnostic(`${changed} columns changed`)
     })
   }
+
+  test('a row of each table deleted', async () => {
+    for (const { table } of uniqueTables()) {
+      const { findings } = await afterDamage(database, (client) =>
+        client.query(`delete from booktape.${table} where ${oneOf(table, 0)}`),
+      )
+      assert.ok(
+        findings.some(({ kind }) => kind === (table === COUNTS ? 'surplus' : 'missing')),
+        `a row of ${table} was deleted, and nobody noticed`,
+      )
+    }
+  })
+
+  test('a row of each table stored a second time, under another key', async () => {
+    for (const { table, key } of uniqueTables()) {
+      // A count of a relation that does not exist tells nothing wrong of any other.
+      const column = key.find(({ name, type }) => type !== 'boolean' && name !== 'relation')
+      if (column === undefined) continue // the venue has one row, and cannot have another
+      const copy = `insert into booktape.${table} select (jsonb_populate_record(r, jsonb_build_object($1::text, ${another(column)}))).*
+        from booktape.${table} r where ${oneOf(table, 0)}`
+      const { findings } = await afterDamage(database, (client) => client.query(copy, [column.name]))
+      const isFound = findings.some(
+        ({ kind, relation }) => table === COUNTS || (kind === 'altered' && relation === table),
+      )
+      assert.ok(findings.length > 0 && isFound, `a row of ${table} was stored a second time, and nobody noticed`)
+    }
+  })
+
+  test('two rows of each table with each other\u2019s content', async () => {
+    for (const { table, key } of uniqueTables()) {
+      const own = columns.filter((column) => column.table === table && !key.some(({ name }) => name === column.name))
+      // A chunk that ends before it begins is refused.
+      const names = own.map(({ name }) => name).filter((name) => !['received_to', 'last_seq'].includes(name))
+      const { rows } = await database.pool.query<{ a: string; b: string }>(
+        `select a.tableoid || ' ' || a.ctid as a, b.tableoid || ' ' || b.ctid as b from booktape.${table} a, booktape.${table} b
+         where (${names.map((name) => `a.${name}`).join()}) is distinct from (${names.map((name) => `b.${name}`).join()}) limit 1`,
+      )
+      const [pair] = rows
+      if (pair === undefined) continue // one row, or none that differs
+      const exchange = `update booktape.${table} a set ${names.map((name) => `${name} = b.${name}`).join()} from booktape.${table} b
+        where (a.tableoid || ' ' || a.ctid, b.tableoid || ' ' || b.ctid) in (($1, $2), ($2, $1))`
+      const { findings } = await afterDamage(database, async (client) => {
+        assert.equal((await client.query(exchange, [pair.a, pair.b])).rowCount, 2)
+      })
+      const isFound = findings.some(
+        ({ kind, relation }) => table === COUNTS || (kind === 'altered' && relation === table),
+      )
+      assert.ok(findings.length > 0 && isFound, `two rows of ${table} exchanged their content, and nobody noticed`)
+    }
+  })
+
+  test('each column of a count', async () => {
+    for (const column of columns.filter(({ table }) => table === COUNTS)) {
+      const { findings } = await afterDamage(database, async (client) => {
+        // Where there is a count of the other feed already, another row is taken.
+        for (let seed = 0; !(await change(client, column, 'another value', seed)); seed++) assert.ok(seed < 10)
+      })
+      assert.ok(findings.length > 0, `${COUNTS}.${column.name} was changed, and nobody noticed`)
+    }
+  })
+
+  /** Tables with what their rows are known by. */
+  function uniqueTables(): readonly Readonly<{ table: string; key: readonly Column[] }>[] {
+    const tables = [...new Set(columns.map(({ table }) => table))].filter((table) => !HARMLESS.includes(table))
+    return tables.map((table) => ({ table, key: columns.filter((column) => column.table === table && column.isKey) }))
+  }
 })
 
 /** Whether it was done: what a constraint refuses can happen to nobody. */
@@ -120,9 +188,7 @@ async function change(client: PoolClient, column: Column, way: string, seed: num
   await client.query('savepoint undamaged')
   try {
     const { rowCount } = await client.query(
-      `update booktape.${table} set ${name} = ${value} where (tableoid, ctid) = (
-         select tableoid, ctid from booktape.${table} where ${isFit} order by md5(ctid::text || tableoid::text || $1::text) limit 1)`,
-      [String(seed)],
+      `update booktape.${table} set ${name} = ${value} where ${oneOf(table, seed, isFit)}`,
     )
     return rowCount === 1
   } catch (error) {
@@ -130,4 +196,17 @@ async function change(client: PoolClient, column: Column, way: string, seed: num
     await client.query('rollback to savepoint undamaged')
     return false
   }
+}
+
+/** SQL: one row of a table, another for each seed. */
+function oneOf(table: string, seed: number, condition = 'true'): string {
+  return `(tableoid, ctid) = (
+    select tableoid, ctid from booktape.${table} where ${condition} order by md5(ctid::text || tableoid::text || '${seed}') limit 1)`
+}
+
+/** Another value for a column of a key, as JSON. */
+function another({ name, type }: Column): string {
+  if (type === 'uuid') return 'gen_random_uuid()'
+  if (type === 'bigint') return `r.${name} + 1000000`
+  return type === 'text' ? `'dogeusd'` : `r.${name} + interval '1 second'`
 }

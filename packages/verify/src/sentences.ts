@@ -105,19 +105,12 @@ export function ledgerFinding({ relation, fault, key, symbol, feed, line, at }: 
 
 export function tallyFinding({ relation, symbol, feed, line, hour, written, found: there }: TallyFault): Finding {
   const place = { symbol: symbol || null, feed: feed || null, line: line || null }
-  const key = `the hour from ${hour}`
+  const key = `the hour of ${hour}`
   if (there < written)
-    return found('missing', relation, place, hour, key, `${written - there} of ${written} rows are missing`)
+    return found('missing', relation, place, hour, key, `${there} of the ${written} rows that were written are there`)
   if (there > written)
-    return found('surplus', relation, place, hour, key, `${there} rows are there, and ${written} were written`)
-  return found(
-    'altered',
-    relation,
-    place,
-    hour,
-    key,
-    `of ${written} rows that were written others stand there, or their checksums were changed`,
-  )
+    return found('surplus', relation, place, hour, key, `${there} rows are there, where ${written} were written`)
+  return found('altered', relation, place, hour, key, `there are as many rows as were written, and they are others`)
 }
 
 function found(
