@@ -200,13 +200,13 @@ create table booktape.trades (
   event_time_ns bigint not null,
   received_time timestamptz not null,
   received_time_ns bigint not null,
+  checksum bigint not null,
   price numeric not null check (price > 0),
   quantity numeric not null check (quantity >= 0),
   taker_side text not null check (taker_side in ('buy', 'sell', 'auction', 'block', 'unknown')),
   source text not null check (source in ('v1', 'ws', 'rest')),
   line text not null,
   broken boolean not null default false,
-  checksum bigint not null,
   primary key (symbol, trade_id)
 );
 create index on booktape.trades (symbol, event_time);

@@ -71,7 +71,7 @@ function summary({ rows, changes, books, unbuilt, bytes, epochs, findings }: Ver
       : []),
     findings === 0
       ? 'nothing is altered, missing or doubled'
-      : `${count(findings)} findings: docs/verify.md says what to do about each kind`,
+      : `${findings === 1 ? '1 finding' : `${count(findings)} findings`}: docs/verify.md says what to do about each kind`,
     '',
   ].join('\n')
 }
