@@ -8,11 +8,12 @@ import type { Client } from 'pg'
  */
 export async function storeDocumentedRecording(client: Client): Promise<void> {
   const put = async (table: string, row: Readonly<Record<string, unknown>>): Promise<void> => {
-    const columns = Object.keys(row)
+    const stored = { ...row, checksum: 0 } // read, and not verified
+    const columns = Object.keys(stored)
     const places = columns.map((_, i) => `$${i + 1}`)
     await client.query(
       `insert into booktape.${table} (${columns.join()}) values (${places.join()})`,
-      Object.values(row),
+      Object.values(stored),
     )
   }
   const shared = { line: LINE, symbol: SYMBOL, feed: FEED }

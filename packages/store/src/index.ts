@@ -15,6 +15,9 @@ export {
   tradesOfDay,
 } from './archive-source.ts'
 export { type BookSpan, bookSpans, openingBook, type PriceLevels, type ReplayQuestion } from './book-spans.ts'
+export { type CheckedBook, checkedBooks } from './checked-books.ts'
+export { type CheckedRun, checkedMessages } from './checked-messages.ts'
+export { type CheckedRow, checkedRows } from './checked-rows.ts'
 export {
   type BookName,
   type Coverage,
@@ -24,7 +27,9 @@ export {
 } from './coverage-read.ts'
 export { type Database, type DatabaseOptions, openDatabase } from './database.ts'
 export { redactDatabaseUrl } from './database-url.ts'
+export { type EpochToVerify, epochsToVerify } from './epochs-to-verify.ts'
 export { orStoreError, RETRY_CLASSES, type RetryClass } from './failure.ts'
+export { type LedgerFault, ledgerFaults } from './ledger-faults.ts'
 export { MIGRATION_PROBLEMS, MigrationError, type MigrationProblem, migrate, pendingMigrations } from './migrate.ts'
 export { DAYS_AHEAD, defaultPartitionRows, ensurePartitions } from './partitions.ts'
 export type { PoisonRow } from './poison-rows.ts'
@@ -39,7 +44,9 @@ export { type MessageRange, type StoredMessage, storedMessages } from './stored-
 export { type QuoteSpan, type StoredQuote, storedQuotes } from './stored-quotes.ts'
 export { storedTrades } from './stored-trades.ts'
 export type { Tables } from './tables.ts'
+export { COUNTED_RELATIONS, type TallyFault, tallied, tallyFaults } from './tally-faults.ts'
 export { timestampText } from './timestamp.ts'
 export type { TradeConflict } from './trade-conflicts.ts'
 export { claimVenue, type VenueName } from './venue-stamp.ts'
+export type { VerifySpan } from './verify-span.ts'
 export { type Batch, type BatchOrigin, type WriteResult, Writer } from './writer.ts'

@@ -31,17 +31,22 @@ export async function oldPartitions(
 
 /**
  * Drops one day of one table. Readers and writers of other days wait for it no longer than a lock is waited for; whoever waits longer
- * for this one finds `AWAY`: drop it another time. A partition that is gone is no error. Throws `StoreError`; `REFUSED` without the
- * rights of the tables' owner.
+ * for this one finds `AWAY`: drop it another time. A partition that is gone is no error. What it held is no longer counted, so that
+ * "booktape verify" does not miss it. Throws `StoreError`; `REFUSED` without the rights of the tables' owner.
  */
-export async function dropPartition(database: Database, { partition }: DayPartition): Promise<void> {
+export async function dropPartition(database: Database, { day, partition }: DayPartition): Promise<void> {
+  const relation = partition.replace(/_\d{8}$/, '').replace('book_chunks', 'book_messages')
   await orStoreError(() =>
     inTransaction(database, async (client) => {
       await client.query(`drop table if exists booktape."${partition.replaceAll('"', '""')}"`)
+      await client.query(FORGET_DAY, [relation, day])
       return { end: 'commit', answer: undefined }
     }),
   )
 }
+
+const FORGET_DAY = `delete from booktape.tallies
+  where relation = $1 and hour >= $2::date::timestamp at time zone 'UTC' and hour < ($2::date + 1)::timestamp at time zone 'UTC'`
 
 /** Days that are archived and whose next day is too: that one's first book is made from what is stored of this one. */
 async function archivedDays(database: Database): Promise<ReadonlySet<string>> {

@@ -1,8 +1,8 @@
 import { type BookMessage, type DecimalText, type Feed, invariant, type LevelChange } from '@booktape/market'
 import type { PoolClient } from 'pg'
 import { elementsOf } from './array-text.ts'
-import { orStoreError } from './failure.ts'
 import { changeOfMark } from './marks.ts'
+import { Pages, takingTurns } from './message-pages.ts'
 import { decodeChunk, readChunks } from './stored-chunks.ts'
 
 /** The messages of one epoch after one and up to another, and between which receive times to look for them. */
@@ -31,75 +31,22 @@ const MESSAGES_AT_ONCE = 500
  * `client` is in a transaction of isolation `repeatable read`: a message that settles meanwhile is seen once.
  */
 export async function* storedMessages(client: PoolClient, range: MessageRange): AsyncGenerator<StoredMessage[]> {
-  const chunks = new Pages(
-    (after) => readChunks(client, range, after, CHUNKS_A_PAGE),
-    CHUNKS_A_PAGE,
-    range,
-    decodeChunk,
-  )
-  const rows = new Pages((after) => readRows(client, range, after), ROWS_A_PAGE, range, decodeRow)
-  for (;;) {
-    // A chunk never reaches over a row: where they take turns, whole runs of one come before the next of the other.
-    const [chunk, row] = await Promise.all([chunks.first(), rows.first()])
-    if (chunk === null && row === null) return
-    if (row === null || (chunk !== null && chunk < row)) yield within(chunks.takeBefore(row), range)
-    else yield rows.takeBefore(chunk)
-  }
-}
-
-type Stored = Readonly<{ first_seq: bigint; end_seq: bigint }>
-type Decode<Item> = (item: Item, line: string, into: StoredMessage[]) => void
-
-/** Rows or chunks, a page at a time; the next page is asked for while this one is used. */
-class Pages<Item extends Stored> {
-  readonly #read: (afterSeq: bigint) => Promise<readonly Item[]>
-  readonly #size: number
-  readonly #line: string
-  readonly #decode: Decode<Item>
-  #page: readonly Item[] = []
-  #at = 0
-  #next: Promise<readonly Item[]> | null
-
-  constructor(
-    read: (afterSeq: bigint) => Promise<readonly Item[]>,
-    size: number,
-    range: MessageRange,
-    decode: Decode<Item>,
-  ) {
-    this.#read = read
-    this.#size = size
-    this.#line = range.line
-    this.#decode = decode
-    this.#next = this.#ask(range.afterSeq)
-  }
-
-  /** The seq that comes next; null at the end. */
-  async first(): Promise<bigint | null> {
-    if (this.#at === this.#page.length && this.#next !== null) {
-      this.#page = await this.#next
-      this.#at = 0
-      const last = this.#page.at(-1)
-      this.#next = last === undefined || this.#page.length < this.#size ? null : this.#ask(last.end_seq)
-    }
-    return this.#page[this.#at]?.first_seq ?? null
-  }
-
-  /** Some of what is in memory and begins before a seq, decoded; null: before anything. */
-  takeBefore(seq: bigint | null): StoredMessage[] {
-    const messages: StoredMessage[] = []
-    for (; this.#at < this.#page.length && messages.length < MESSAGES_AT_ONCE; this.#at++) {
-      const row = this.#page[this.#at] as Item
-      if (seq !== null && row.first_seq >= seq) break
-      this.#decode(row, this.#line, messages)
-    }
-    return messages
-  }
-
-  #ask(afterSeq: bigint): Promise<readonly Item[]> {
-    const asked = orStoreError(() => this.#read(afterSeq))
-    asked.catch(() => undefined) // thrown where it is awaited, or of no interest any more
-    return asked
-  }
+  const { afterSeq, line } = range
+  const chunks = new Pages({
+    read: (after) => readChunks(client, range, after, CHUNKS_A_PAGE),
+    size: CHUNKS_A_PAGE,
+    afterSeq,
+    decode: (chunk, into: StoredMessage[]) => decodeChunk(chunk, line, into),
+    atOnce: MESSAGES_AT_ONCE,
+  })
+  const rows = new Pages({
+    read: async (after) => (await client.query<Row>(ROWS, rowsAfter(range, after))).rows,
+    size: ROWS_A_PAGE,
+    afterSeq,
+    decode: (row, into: StoredMessage[]) => decodeRow(row, line, into),
+    atOnce: MESSAGES_AT_ONCE,
+  })
+  for await (const { of, page } of takingTurns(chunks, rows)) yield of === 'chunks' ? within(page, range) : page
 }
 
 /** The first and the last chunk of a range may hold more than was asked for. */
@@ -112,20 +59,26 @@ function within(messages: StoredMessage[], { afterSeq, lastSeq }: MessageRange):
 }
 
 // Arrays come as text and are cut here: pg's own way makes a bigint of each element, ten times as slow.
-const ROWS = `select m.message_seq as first_seq, m.message_seq as end_seq, m.symbol, m.feed, m.first_update_id, m.update_id,
-  m.event_time_ns, m.received_time_ns, m.marks, m.prices::text as prices, m.quantities::text as quantities, m.epoch_id
+const ROW_COLUMNS = `m.message_seq as first_seq, m.message_seq as end_seq, m.symbol, m.feed, m.first_update_id, m.update_id,
+  m.event_time_ns, m.received_time_ns, m.marks, m.prices::text as prices, m.quantities::text as quantities, m.epoch_id`
+
+/** `more`: what else is asked of each row. */
+export const rowsWith = (more: string): string => `select ${ROW_COLUMNS}${more}
 from booktape.book_messages m
 where m.epoch_id = $1 and m.message_seq > $2 and m.message_seq <= $3
   and m.received_time >= $4::timestamptz - booktape.clock_step() and m.received_time <= $5::timestamptz + booktape.clock_step()
 order by m.message_seq
 limit $6`
 
-async function readRows(client: PoolClient, range: MessageRange, afterSeq: bigint): Promise<readonly Row[]> {
+/** The parameters of `rowsWith`. */
+export function rowsAfter(range: MessageRange, afterSeq: bigint): unknown[] {
   const { epochId, lastSeq, fromTime, untilTime } = range
-  return (await client.query<Row>(ROWS, [epochId, afterSeq, lastSeq, fromTime, untilTime, ROWS_A_PAGE])).rows
+  return [epochId, afterSeq, lastSeq, fromTime, untilTime, ROWS_A_PAGE]
 }
 
-type Row = Readonly<{
+const ROWS = rowsWith('')
+
+export type Row = Readonly<{
   first_seq: bigint
   end_seq: bigint
   symbol: string
@@ -140,7 +93,7 @@ type Row = Readonly<{
   quantities: string
 }>
 
-function decodeRow(row: Row, line: string, into: StoredMessage[]): void {
+export function decodeRow(row: Row, line: string, into: { push(message: StoredMessage): unknown }): void {
   const prices = elementsOf(row.prices)
   const quantities = elementsOf(row.quantities)
   into.push({

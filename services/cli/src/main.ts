@@ -6,6 +6,7 @@ import { explain } from './explain.ts'
 import type { ExportOptions } from './export.ts'
 import type { ReplayOptions } from './replay.ts'
 import { addSpanOptions, type SpanOptions } from './span.ts'
+import type { VerifyOptions } from './verify.ts'
 import { VERSION } from './version.ts'
 
 const program = new Command('booktape')
@@ -117,6 +118,19 @@ program
   .action(async (sql: string, options: { json?: boolean }) => {
     const { query } = await import('./query.ts')
     await query(sql, options.json === true)
+  })
+
+addSpanOptions(
+  program
+    .command('verify')
+    .description('whether what is stored is what was recorded: every row, every book, every id. Exit code 1 if not'),
+)
+  .option('--line <line>', 'one line only; all if not given')
+  .option('--json', 'a JSON object a finding, and one for the report')
+  .addHelpText('after', examples('booktape verify', 'booktape verify btcusd --from 24h --json'))
+  .action(async (symbols: string[], options: VerifyOptions) => {
+    const { verifyRecording } = await import('./verify.ts')
+    await verifyRecording(symbols, options)
   })
 
 addSpanOptions(
