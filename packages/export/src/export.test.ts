@@ -207,6 +207,9 @@ test('the manifest has the checksum, size and rows of each file, gaps, epochs an
   )
 })
 
+/** Where a gap stands: after everything of the microsecond that it begins in. */
+const ENDS = at(9) + 999n
+
 for (const [format, rows] of [
   ['csv', []],
   ['ndjson', []],
@@ -221,7 +224,7 @@ for (const [format, rows] of [
       `level,${at(5)},5,5,,bid,99,${FINE},rounded`,
       `trade,${at(6)},,,6,auction,${HUGE},1,left_out`,
       `trade,${at(7)},,,7,sell,101,1,broken`,
-      `level,${at(9)},,,,bid,${HUGE},0,left_out`,
+      `level,${ENDS},,,,bid,${HUGE},0,left_out`,
     ],
   ],
   [
@@ -236,8 +239,8 @@ for (const [format, rows] of [
       `trade,${at(6)},,,6,auction,${HUGE},1,left_out`,
       `trade,${at(7)},,,7,sell,101,1,broken`,
       `level,${at(8)},8,8,,bid,99,0,left_out`,
-      `level,${at(9)},,,,ask,101,0,left_out`,
-      `level,${at(9)},,,,bid,${HUGE},0,left_out`,
+      `level,${ENDS},,,,ask,101,0,left_out`,
+      `level,${ENDS},,,,bid,${HUGE},0,left_out`,
     ],
   ],
   ['databento', [`trade,${at(6)},,,6,auction,${HUGE},1,side_unknown`, `trade,${at(7)},,,7,sell,101,1,broken`]],
