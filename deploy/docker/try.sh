@@ -2,7 +2,7 @@
 # Builds the image and tries it: read-only, not root, against the simulated exchange and a real Postgres. Not part of the suite.
 #
 #   sh deploy/docker/try.sh                             docker
-#   BUILD='buildah bud' ENGINE=podman sh deploy/docker/try.sh
+#   BUILD='buildah bud --format docker' ENGINE=podman sh deploy/docker/try.sh
 #
 # IMAGE names one that is built already; SECONDS_RECORDED is how long memory is watched (60).
 set -eu
