@@ -29,7 +29,8 @@ export async function start(options: { symbols: readonly string[]; live: boolean
         terminal.say(`a query       npx booktape query "select * from market.book_at('${symbol}', now(), 5)"`)
       },
       onStarted: ({ httpUrl, symbols, corridor, scribe }) => {
-        void leaveAddress(config.dataDir, 'recorder', httpUrl)
+        // Without it, "booktape status" asks at the usual port.
+        leaveAddress(config.dataDir, 'recorder', httpUrl).catch(() => undefined)
         terminal.say(`status page   ${httpUrl}/`)
         const where = exchange === null ? 'the real exchange' : `the simulated exchange at ${exchange.url}`
         terminal.say(`recording     ${symbols.join(', ')} from ${where}; Ctrl-C stops`)
