@@ -20,7 +20,7 @@ export type StoredMessage = BookMessage & Readonly<{ line: string }>
 
 /** A page is held in memory: some megabytes, whatever the epoch's size. */
 export const ROWS_A_PAGE = 5_000
-export const CHUNKS_A_PAGE = 16
+export const CHUNKS_A_PAGE = 25
 /** Given at once: so few that they are of no more use before the garbage collector would have to move them. */
 const MESSAGES_AT_ONCE = 500
 

@@ -35,6 +35,9 @@ const PING_MS = 20_000
 /** A client's request; the largest names every stream of every symbol. */
 const MAX_REQUEST_BYTES = 1_048_576
 
+/** A client that does not answer a close is cut off after this, so that a stop waits for nobody. */
+const CLOSE_MS = 5_000
+
 /** Enough for several recorders of all symbols. */
 const MAX_HTTP_CONNECTIONS = 4_096
 
@@ -44,12 +47,14 @@ export async function startVenueServer(
   { port, host = '127.0.0.1' }: Readonly<{ port: number; host?: string }>,
 ): Promise<VenueServer> {
   const lines = new Set<Line>()
-  const sockets = new WebSocketServer({
+  const options = {
     noServer: true,
     perMessageDeflate: false,
     autoPong: false, // a half-open connection answers nothing
     maxPayload: MAX_REQUEST_BYTES,
-  })
+    closeTimeout: CLOSE_MS, // its types do not know it yet
+  }
+  const sockets = new WebSocketServer(options)
   const flush = (): void => {
     for (const line of lines) if (!line.flush()) lines.delete(line)
   }
