@@ -61,7 +61,7 @@ export class GatheredRows {
   readonly #line: string
   readonly #rows = emptyRows()
   readonly #trades: TradeRecord[] = []
-  readonly #places: Readonly<Record<Feed, Map<string, Place>>> = { v1: new Map(), ws: new Map() }
+  readonly #places: Readonly<Record<Feed, Map<string, HourOfPlace>>> = { v1: new Map(), ws: new Map() }
   readonly #ended = new Set<string>()
   #otherBytes = 0
 
@@ -116,12 +116,13 @@ export class GatheredRows {
 
   /** One object for all rows of a symbol and hour. */
   #placeOf({ symbol, feed, receivedTimeNs }: BookMessage | QuoteRecord): Place {
-    const hour = timestampText(receivedTimeNs).slice(0, HOUR_LENGTH)
     const places = this.#places[feed]
     const known = places.get(symbol)
-    if (known?.hour === hour) return known
-    const place = { symbol, feed, hour }
-    places.set(symbol, place)
+    if (known !== undefined && receivedTimeNs >= known.fromNs && receivedTimeNs < known.untilNs) return known.place
+    const place = { symbol, feed, hour: timestampText(receivedTimeNs).slice(0, HOUR_LENGTH) }
+    const intoHourNs = ((receivedTimeNs % HOUR_NS) + HOUR_NS) % HOUR_NS
+    const fromNs = receivedTimeNs - intoHourNs
+    places.set(symbol, { place, fromNs, untilNs: fromNs + HOUR_NS })
     return place
   }
 
@@ -131,6 +132,9 @@ export class GatheredRows {
     return true
   }
 }
+
+type HourOfPlace = Readonly<{ place: Place; fromNs: bigint; untilNs: bigint }>
+const HOUR_NS = 3_600_000_000_000n
 
 /** A price or a quantity in the text of a snapshot. */
 const LEVEL_BYTES = 12
