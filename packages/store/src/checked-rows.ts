@@ -4,7 +4,7 @@ import { addChecksums, checksumOf } from './checksum.ts'
 import { orStoreError } from './failure.ts'
 import { instantCell, instantText } from './instant-text.ts'
 import { laterChecksum } from './ledger-checksums.ts'
-import { rowText, type SealedRow, type SealedTable } from './rows.ts'
+import { rowText, type SealedRow, type SealedTable } from './sealed-rows.ts'
 import { type ColumnType, STORED_COLUMNS } from './stored-columns.ts'
 import { isOfSpan, spanValues, type VerifySpan } from './verify-span.ts'
 

@@ -83,11 +83,6 @@ const isSameBook = (of: string): string => `${of}.symbol = r.symbol and ${of}.fe
 const IS_REFUSED_SESSION = `exists (select from booktape.quarantine q
   where q.reason like 'unstorable row of sessions,%' and position(convert_to(r.session_id::text, 'UTF8') in q.payload) > 0)`
 
-/** From the first epoch of a book on, every id lies in an epoch or in a gap; `id` and `time` are where an epoch ends or begins. */
-const isToldByGap = (bound: 'from_id' | 'to_id', id: string, time: string): string => `exists (
-  select from booktape.gaps g where ${isSameBook('g')} and g.stream = 'book' and (
-    g.${bound} = r.${id} or g.started_at <= r.${time} and (g.ended_at is null or g.ended_at >= r.${time})))`
-
 const FAULTS = {
   no_venue: `${loneRow('venue', `'the venue'`)} where exists (select from booktape.sessions) and not exists (select from booktape.venue)`,
   no_session: rowsOf(
@@ -107,31 +102,26 @@ const FAULTS = {
   // What ended is followed by a gap, by the next epoch of a rotation, or by one that begins at the very id.
   nothing_after: rowsOf(
     'epochs',
-    `r.ended_at is not null and r.end_reason <> 'rotation' and not ${isToldByGap('from_id', 'last_update_id', 'ended_at')}
+    `r.ended_at is not null and r.end_reason <> 'rotation'
+      and not exists (
+        select from booktape.gaps g where ${isSameBook('g')} and g.stream = 'book' and (
+          g.from_id = r.last_update_id
+          or g.started_at <= r.ended_at and (g.ended_at is null or g.ended_at >= r.ended_at)))
       and not exists (
         select from booktape.epochs n
         where ${isSameBook('n')} and n.epoch_id <> r.epoch_id and n.first_update_id = r.last_update_id)`,
   ),
-  nothing_before: rowsOf(
-    'epochs',
-    `exists (
-        select from booktape.epochs p
-        where ${isSameBook('p')} and p.started_at < r.started_at and p.first_update_id <= r.first_update_id)
-      and not ${isToldByGap('to_id', 'first_update_id', 'started_at')}
-      and not exists (
-        select from booktape.epochs p where ${isSameBook('p')} and p.epoch_id <> r.epoch_id and (
-          p.last_update_id = r.first_update_id
-          or p.end_reason = 'rotation' and p.ended_at >= r.started_at and p.started_at <= r.started_at))`,
-  ),
-  // By time and by id: our clock may be set back, and the venue may count anew. What follows the last good audit of a book that was
-  // found wrong is stored, and not believed.
+  // Without an end by the book alone; with one by time and by id, since our clock may be set back and the venue may count anew. What follows
+  // the last good audit of a book that was found wrong is stored, and not believed; of a damaged journal more may be stored than it knows.
   gap_over_epoch: rowsOf(
     'gaps',
-    `r.stream = 'book' and r.epoch_id is null and r.from_id is not null and (r.to_id is not null or r.ended_at is null)
+    `r.stream = 'book' and r.cause <> 'journal_damaged' and r.epoch_id is null
       and exists (
         select from booktape.epochs e
-        where ${isSameBook('e')} and e.end_reason is distinct from 'divergence'
-          and r.started_at < coalesce(e.ended_at, 'infinity') and coalesce(r.ended_at, 'infinity') > e.started_at
-          and r.from_id < coalesce(e.last_update_id, ${MOST_ID}) and coalesce(r.to_id, ${MOST_ID}) > e.first_update_id)`,
+        where ${isSameBook('e')} and case
+          when r.ended_at is null then e.ended_at is null
+          else e.end_reason is distinct from 'divergence'
+            and r.started_at < coalesce(e.ended_at, 'infinity') and r.ended_at > e.started_at
+            and r.from_id < coalesce(e.last_update_id, ${MOST_ID}) and r.to_id > e.first_update_id end)`,
   ),
 } as const

@@ -9,17 +9,16 @@ import type {
   TradeRecord,
 } from '@booktape/market'
 import { arrayText, cleanText, NULL_ELEMENT, quoted } from './array-text.ts'
-import { checksumOf } from './checksum.ts'
 import { CopyText, type Place } from './copy-text.ts'
 import { HOUR_LENGTH } from './counted-by.ts'
 import { markOf } from './marks.ts'
+import { withChecksum } from './sealed-rows.ts'
 import {
   CHANGED_COLUMNS,
   type Change,
   COPIED_TABLES,
   type CopiedTable,
   keysOf,
-  mapValues,
   STORED_COLUMNS,
   type StoredTable,
 } from './stored-columns.ts'
@@ -61,7 +60,7 @@ export class GatheredRows {
   readonly #line: string
   readonly #rows = emptyRows()
   readonly #trades: TradeRecord[] = []
-  readonly #places: Readonly<Record<Feed, Map<string, Place>>> = { v1: new Map(), ws: new Map() }
+  readonly #places: Readonly<Record<Feed, Map<string, HourOfPlace>>> = { v1: new Map(), ws: new Map() }
   readonly #ended = new Set<string>()
   #otherBytes = 0
 
@@ -116,12 +115,13 @@ export class GatheredRows {
 
   /** One object for all rows of a symbol and hour. */
   #placeOf({ symbol, feed, receivedTimeNs }: BookMessage | QuoteRecord): Place {
-    const hour = timestampText(receivedTimeNs).slice(0, HOUR_LENGTH)
     const places = this.#places[feed]
     const known = places.get(symbol)
-    if (known?.hour === hour) return known
-    const place = { symbol, feed, hour }
-    places.set(symbol, place)
+    if (known !== undefined && receivedTimeNs >= known.fromNs && receivedTimeNs < known.untilNs) return known.place
+    const place = { symbol, feed, hour: timestampText(receivedTimeNs).slice(0, HOUR_LENGTH) }
+    const intoHourNs = ((receivedTimeNs % HOUR_NS) + HOUR_NS) % HOUR_NS
+    const fromNs = receivedTimeNs - intoHourNs
+    places.set(symbol, { place, fromNs, untilNs: fromNs + HOUR_NS })
     return place
   }
 
@@ -131,6 +131,9 @@ export class GatheredRows {
     return true
   }
 }
+
+type HourOfPlace = Readonly<{ place: Place; fromNs: bigint; untilNs: bigint }>
+const HOUR_NS = 3_600_000_000_000n
 
 /** A price or a quantity in the text of a snapshot. */
 const LEVEL_BYTES = 12
@@ -248,35 +251,6 @@ function addRecord(
       )
   }
 }
-
-/** Tables whose rows stay as they were written, and have their checksum from here. */
-export type SealedTable = {
-  [T in StoredTable]: 'checksum' extends keyof (typeof STORED_COLUMNS)[T] ? T : never
-}[StoredTable]
-
-export type SealedRow<T extends SealedTable> = {
-  readonly [Name in Exclude<keyof (typeof STORED_COLUMNS)[T], 'checksum'>]: string
-}
-
-/** A row of array elements with its checksum. */
-export function withChecksum<T extends SealedTable>(
-  table: T,
-  row: SealedRow<T>,
-): SealedRow<T> & { readonly checksum: string } {
-  return { ...row, checksum: String(checksumOf(rowText(table, row))) }
-}
-
-/** What the checksum of a row is of (checksum.ts). Every text is quoted, so that a row that is read back is spelled as it was. */
-export function rowText<T extends SealedTable>(table: T, row: SealedRow<T>): string {
-  const cells: Readonly<Record<string, string>> = row
-  let text = ''
-  for (const name of SEALED_NAMES[table]) text += text === '' ? cells[name] : `,${cells[name]}`
-  return text
-}
-
-const SEALED_NAMES = mapValues(STORED_COLUMNS, (_, columns) =>
-  Object.keys(columns).filter((name) => name !== 'checksum'),
-)
 
 // The bulk of all rows, field by field in the order of the columns.
 

@@ -127,7 +127,6 @@ const DAMAGES: readonly (readonly [kind: string, damage: string, ...says: readon
     'a gap deleted',
     `delete from booktape.gaps where stream = 'book'`,
     'broken epochs: epoch … (btcusd on ws, line a, 2026-07-29T08:00:30.123456Z): it has ended, and no gap and no epoch says what came after it',
-    'broken epochs: epoch … (btcusd on ws, line a, 2026-07-29T09:59:30.123457Z): it is not the first of its book, and no gap and no epoch says what came before it',
     'missing gaps: the hour of 2026-07-29T09:00Z (btcusd on ws, line a): 0 of the 1 rows that were written are there',
   ],
   [

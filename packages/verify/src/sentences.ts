@@ -94,7 +94,6 @@ const LEDGER_FAULTS: Readonly<Record<LedgerFault['fault'], readonly [kind: Findi
   live_after_close: ['broken', 'it has no end, though its session was closed'],
   backwards: ['broken', 'it ends before it begins'],
   nothing_after: ['broken', 'it has ended, and no gap and no epoch says what came after it'],
-  nothing_before: ['broken', 'it is not the first of its book, and no gap and no epoch says what came before it'],
   gap_over_epoch: ['broken', 'it calls missing what an epoch holds'],
 }
 
