@@ -21,6 +21,7 @@ const ALL = [
   '0010_settling.sql',
   '0011_thinning.sql',
   '0012_reader.sql',
+  '0013_archived_days.sql',
 ]
 /** The newest; 9999 stands for the next one. */
 const NEWEST = ALL.at(-1) ?? ''
