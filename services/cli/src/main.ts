@@ -48,6 +48,7 @@ program
 program
   .command('handover')
   .description('wait until the other line (BOOKTAPE_PEER_URL) is ready: what runs before a recorder of two is stopped')
+  .addHelpText('after', examples('booktape handover'))
   .action(async () => {
     const { handoverFromEnvironment } = await import('./handover.ts')
     await handoverFromEnvironment()
@@ -90,7 +91,11 @@ program
   .option('--json', 'for programs')
   .addHelpText(
     'after',
-    '\nExamples:\n  booktape archive /srv/tape\n  booktape archive s3://tape/gemini --from 2026-03-01\n  booktape archive /srv/tape --verify',
+    examples(
+      'booktape archive tape',
+      'booktape archive s3://tape/gemini --from 2026-03-01',
+      'booktape archive tape --verify',
+    ),
   )
   .action(
     async (
@@ -127,7 +132,7 @@ addSpanOptions(
 )
   .option('--line <line>', 'one line only; all if not given')
   .option('--json', 'a JSON object a finding, and one for the report')
-  .addHelpText('after', examples('booktape verify', 'booktape verify btcusd --from 24h --json'))
+  .addHelpText('after', examples('booktape verify', 'booktape verify btcusd --from 2026-03-01 --to 2026-03-02 --json'))
   .action(async (symbols: string[], options: VerifyOptions) => {
     const { verifyRecording } = await import('./verify.ts')
     await verifyRecording(symbols, options)
@@ -183,7 +188,7 @@ addSpanOptions(
     'after',
     examples(
       'booktape replay btcusd --from 2026-03-01T10:00Z --to 2026-03-01T10:05Z | head -3',
-      'booktape replay btcusd ethusd --from 1h --serve 9466 --pace 10',
+      'booktape replay btcusd --from 2026-03-01T10:00Z --to 2026-03-01T10:05Z --serve 9466 --pace 10',
     ),
   )
   .action(async (symbols: string[], options: SpanOptions & ReplayOptions) => {
