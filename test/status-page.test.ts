@@ -32,8 +32,8 @@ describe('the status page', { skip: hasBrowser ? false : 'needs chromium' }, () 
     await changed(() => facts.innerText(), first)
     await page.locator('#trades td').first().waitFor()
     await page.locator('#levels td').first().waitFor()
-    assert.ok(await hasInk(page, '#depth canvas'), 'the depth is drawn')
-    assert.ok(await hasInk(page, '.pace canvas'), 'the commit lag is drawn')
+    await drawn(page, '#depth canvas')
+    await drawn(page, '.pace canvas')
 
     // A gap: first from memory, then from the database, with its cause.
     const marks = page.locator('.lane[aria-label^="btcusd v1"] .mark.gap')
@@ -166,12 +166,12 @@ async function tabTo(page: Page, selector: string): Promise<void> {
   assert.fail(`Tab does not come to ${selector}`)
 }
 
-/** Whether anything is drawn on a canvas. */
-async function hasInk(page: Page, selector: string): Promise<boolean> {
+/** Until something is drawn on a canvas: a line has two points at least. */
+async function drawn(page: Page, selector: string): Promise<void> {
   await page.locator(selector).first().waitFor()
-  return await page.evaluate(
-    `(() => { const c = document.querySelector(${JSON.stringify(selector)}); return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((value) => value !== 0) })()`,
-  )
+  const isDrawn = `(() => { const c = document.querySelector(${JSON.stringify(selector)}); return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((value) => value !== 0) })()`
+  const patience = AbortSignal.timeout(PATIENCE_MS)
+  while (!(await page.evaluate<boolean>(isDrawn))) assert.ok(!patience.aborted, `${selector} stays empty`)
 }
 
 /** What axe finds wrong, each with its first place; run from outside the page, whose policy lets nobody write scripts into it. */
