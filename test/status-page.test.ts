@@ -82,6 +82,7 @@ describe('the status page', { skip: hasBrowser ? false : 'needs chromium' }, () 
     await page.keyboard.press('Enter')
     await page.locator('#symbol-heading', { hasText: 'ethgusdperp' }).waitFor()
     assert.match(page.url(), /#ethgusdperp\/v1$/)
+    await page.locator('.lane[aria-label^="btcusd v1"] .mark').first().waitFor({ state: 'attached' }) // the day comes after the books
     await page.keyboard.press('Home')
     await page.keyboard.press('ArrowRight')
     assert.match(String(await focused()), /^btcusd v1: not recorded from the beginning/)
@@ -169,7 +170,11 @@ async function tabTo(page: Page, selector: string): Promise<void> {
 /** Until something is drawn on a canvas: a line has two points at least. */
 async function drawn(page: Page, selector: string): Promise<void> {
   await page.locator(selector).first().waitFor()
-  const isDrawn = `(() => { const c = document.querySelector(${JSON.stringify(selector)}); return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((value) => value !== 0) })()`
+  const isDrawn = `(() => {
+    const chart = document.querySelector(${JSON.stringify(selector)})
+    const blank = Object.assign(document.createElement('canvas'), { width: chart.width, height: chart.height })
+    return chart.toDataURL() !== blank.toDataURL()
+  })()`
   const patience = AbortSignal.timeout(PATIENCE_MS)
   while (!(await page.evaluate<boolean>(isDrawn))) assert.ok(!patience.aborted, `${selector} stays empty`)
 }
