@@ -3,10 +3,8 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { migrate } from '@booktape/store'
-import { type TemporaryDatabase, temporaryDatabase } from '@booktape/testkit'
-import { Client } from 'pg'
-import { storeDocumentedRecording } from './documented-recording.ts'
+import type { TemporaryDatabase } from '@booktape/testkit'
+import { documentedDatabase } from './documented-recording.ts'
 
 const PAGE = readFileSync(new URL('../docs/client.md', import.meta.url), 'utf8')
 
@@ -18,12 +16,7 @@ const [OPENING, ...EXAMPLES] = [
 describe('the examples of docs/client.md, on the recording that the page names', () => {
   let database: TemporaryDatabase
   before(async () => {
-    database = await temporaryDatabase()
-    await migrate(database.url)
-    const client = new Client({ connectionString: database.url })
-    await client.connect()
-    await storeDocumentedRecording(client)
-    await client.end()
+    database = await documentedDatabase()
   })
   after(() => database.close())
 

@@ -6,11 +6,10 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { archiveDays, openStorage } from '@booktape/archive'
 import { openTape } from '@booktape/client'
-import { migrate, openDatabase } from '@booktape/store'
-import { type TemporaryDatabase, temporaryDatabase } from '@booktape/testkit'
+import { openDatabase } from '@booktape/store'
+import type { TemporaryDatabase } from '@booktape/testkit'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
-import { Client } from 'pg'
-import { storeDocumentedRecording } from './documented-recording.ts'
+import { documentedDatabase } from './documented-recording.ts'
 
 const PAGE = readFileSync(new URL('../docs/archive.md', import.meta.url), 'utf8')
 const PLACE = '/srv/tape'
@@ -25,12 +24,7 @@ describe('the worked queries of docs/archive.md, asked by DuckDB of an archive o
   let root: string
   let duckdb: DuckDBConnection
   before(async () => {
-    database = await temporaryDatabase()
-    await migrate(database.url)
-    const client = new Client({ connectionString: database.url })
-    await client.connect()
-    await storeDocumentedRecording(client)
-    await client.end()
+    database = await documentedDatabase()
     root = await mkdtemp(join(tmpdir(), 'booktape-archive-test-'))
     const opened = openDatabase(database.url, { applicationName: 'booktape test', max: 2 })
     const tape = openTape(database.url)

@@ -5,10 +5,8 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { migrate } from '@booktape/store'
-import { type TemporaryDatabase, temporaryDatabase } from '@booktape/testkit'
-import { Client } from 'pg'
-import { storeDocumentedRecording } from './documented-recording.ts'
+import type { TemporaryDatabase } from '@booktape/testkit'
+import { documentedDatabase } from './documented-recording.ts'
 import { runCommand } from './spawned-command.ts'
 
 // Every command line that a page or a --help shows, run as it stands, on the recording of docs/data.md.
@@ -34,12 +32,7 @@ const NOT_RUN = /--live|s3:/
 let database: TemporaryDatabase
 let directory = ''
 before(async () => {
-  database = await temporaryDatabase()
-  await migrate(database.url)
-  const client = new Client({ connectionString: database.url })
-  await client.connect()
-  await storeDocumentedRecording(client)
-  await client.end()
+  database = await documentedDatabase()
   directory = mkdtempSync(join(tmpdir(), 'booktape-test-'))
   mkdirSync(join(directory, 'bin'))
   const shim = join(directory, 'bin', 'booktape')

@@ -2,11 +2,9 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { migrate } from '@booktape/store'
-import { type TemporaryDatabase, temporaryDatabase } from '@booktape/testkit'
-import { Client } from 'pg'
+import type { TemporaryDatabase } from '@booktape/testkit'
 import { WebSocket } from 'ws'
-import { storeDocumentedRecording } from './documented-recording.ts'
+import { documentedDatabase } from './documented-recording.ts'
 import { runCommand, SpawnedCommand } from './spawned-command.ts'
 
 const PAGE = readFileSync(new URL('../docs/replay.md', import.meta.url), 'utf8')
@@ -20,13 +18,8 @@ describe('booktape replay, of the recording that docs/replay.md names', () => {
   let database: TemporaryDatabase
   let env: Record<string, string>
   before(async () => {
-    database = await temporaryDatabase()
+    database = await documentedDatabase()
     env = { DATABASE_URL: database.url }
-    await migrate(database.url)
-    const client = new Client({ connectionString: database.url })
-    await client.connect()
-    await storeDocumentedRecording(client)
-    await client.end()
   })
   after(() => database.close())
 

@@ -47,12 +47,14 @@ export type TapeGap = Readonly<{
 /** Whose time orders the events of several symbols, and books among trades. */
 export type TapeClock = 'received' | 'exchange'
 
+const REST_OF_MICROSECOND_NS = 999n
+
 /**
  * The instant of an event on a clock; what the venue gave no time for stands at ours. A gap begins at a microsecond, and what it follows
  * was received within it: everything of that microsecond comes first.
  */
 export function instantOf(event: TapeEvent, clock: TapeClock): bigint {
-  if (event.kind === 'gap') return event.fromNs + 999n
+  if (event.kind === 'gap') return event.fromNs + REST_OF_MICROSECOND_NS
   if (event.kind === 'trade' && (clock === 'exchange' || event.source === 'rest')) return event.eventTimeNs
   return clock === 'exchange' ? (event.eventTimeNs ?? event.receivedTimeNs) : event.receivedTimeNs
 }

@@ -1,6 +1,7 @@
 import type { DecimalText, Feed, QuoteRecord, TradeRecord } from '@booktape/market'
 import type { Database } from './database.ts'
 import { orStoreError } from './failure.ts'
+import { TRADE_COLUMNS, type TradeRow, tradeOf } from './stored-trades.ts'
 
 // What `booktape archive` asks of the database, but for books (book-spans.ts). Days are `YYYY-MM-DD` in UTC.
 
@@ -172,19 +173,6 @@ type QuoteRow = Readonly<{
   ask_price: DecimalText | null
   ask_quantity: DecimalText | null
 }>
-type TradeRow = Readonly<{
-  symbol: string
-  trade_id: bigint
-  event_time_ns: bigint
-  received_time_ns: bigint
-  price: DecimalText
-  quantity: DecimalText
-  taker_side: TradeRecord['takerSide']
-  source: TradeRecord['source']
-  line: string
-  broken: boolean
-}>
-
 function quoteOf(row: QuoteRow): QuoteOfDay {
   return {
     kind: 'quote',
@@ -203,22 +191,6 @@ function quoteOf(row: QuoteRow): QuoteOfDay {
       askPrice: row.ask_price,
       askQuantity: row.ask_quantity,
     },
-  }
-}
-
-function tradeOf(row: TradeRow): TradeOfDay {
-  return {
-    kind: 'trade',
-    symbol: row.symbol,
-    tradeId: row.trade_id,
-    eventTimeNs: row.event_time_ns,
-    receivedTimeNs: row.received_time_ns,
-    price: row.price,
-    quantity: row.quantity,
-    takerSide: row.taker_side,
-    source: row.source,
-    broken: row.broken,
-    line: row.line,
   }
 }
 
@@ -263,7 +235,7 @@ from booktape.quotes q
 where q.symbol = $1 and q.feed = $2 and ${WITHIN('q.received_time', '$3', '$4', '$5')}
 order by q.received_time, q.session_id, q.message_seq`
 
-const TRADES = `select t.symbol, t.trade_id, t.event_time_ns, t.received_time_ns, t.price, t.quantity, t.taker_side, t.source, t.line, t.broken
+const TRADES = `select ${TRADE_COLUMNS}
 from booktape.trades t
 where t.symbol = $1 and ${WITHIN('t.event_time', '$2', '$3', '$4')}
 order by t.event_time_ns, t.trade_id`

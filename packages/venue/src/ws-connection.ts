@@ -1,6 +1,7 @@
 import { Connection, type Surroundings } from './connection.ts'
-import type { FrameKind } from './frames.ts'
+import type { FrameKind, Refusal } from './frames.ts'
 import type { BookLevels } from './levels.ts'
+import { errorAnswer } from './refusals.ts'
 import { type Pace, STREAMS, type Stream, streamName } from './streams.ts'
 import { wsDepthResult, wsSnapshot } from './ws-message.ts'
 import { readWsRequest, type WsErrorCode, type WsRequest, wsError, wsSuccess } from './ws-request.ts'
@@ -39,6 +40,12 @@ export type WsVenue = Readonly<{
 }>
 
 type Subscription = Readonly<{ name: string; stream: Stream; channel: WsChannel }>
+
+/** `?snapshot=` of an address: levels a side, as the venue takes them. */
+export function readSnapshotLevels(query: URLSearchParams): number | Refusal {
+  const snapshot = query.get('snapshot') ?? '0'
+  return /^-?\d{1,6}$/.test(snapshot) ? Number(snapshot) : errorAnswer(400, 'Bad Request', 'snapshot is a whole number')
+}
 
 /** Many streams over one socket, asked for by requests. */
 export class WsConnection extends Connection {

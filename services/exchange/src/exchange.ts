@@ -1,10 +1,10 @@
 import { type DecimalText, invariant, type Side, type Trade } from '@booktape/market'
 import {
   type Connection,
-  errorAnswer,
   type Refusal,
   type RestAnswer,
   type RestMarket,
+  readSnapshotLevels,
   readV1Options,
   restAnswer,
   type Surroundings,
@@ -169,15 +169,15 @@ export class Exchange {
   connectWs(query: URLSearchParams): WsConnection | Refusal {
     const refusal = this.faults.refusalOf('refuse_upgrade', 'ws', null)
     if (refusal !== null) return refusal
-    const snapshot = query.get('snapshot') ?? '0'
-    if (!/^-?\d{1,6}$/.test(snapshot)) return errorAnswer(400, 'Bad Request', 'snapshot is a whole number')
+    const levels = readSnapshotLevels(query)
+    if (typeof levels !== 'number') return levels
     const venue = {
       channelOf: (symbol: string) => this.#channels.get(symbol) ?? null,
       nowNs: () => this.#nowNs,
       connectionAttempts: () => this.#connectionAttempts,
       refusesSubscribe: (symbol: string) => this.faults.refusesSubscribe(symbol),
     }
-    const connection = new WsConnection(++this.#connectionAttempts, venue, Number(snapshot), this.#surroundings)
+    const connection = new WsConnection(++this.#connectionAttempts, venue, levels, this.#surroundings)
     this.#connections.add(connection)
     return connection
   }

@@ -1,6 +1,6 @@
 import { levelCount, topOfBook } from '@booktape/book'
 import type { Feed } from '@booktape/market'
-import type { CorridorState, Instant, Track } from '@booktape/session'
+import { type CorridorState, type Instant, type Track, trackKey } from '@booktape/session'
 import type { RecorderMetrics } from './metric-table.ts'
 import type { Commit } from './readiness.ts'
 
@@ -62,7 +62,7 @@ function setTrades(metrics: RecorderMetrics, { repairs, tracks }: Readonly<Corri
     const sinceNs = provenNs > 0n ? provenNs : (beganNs ?? now.wallNs)
     metrics.tradesReadAge.set({ symbol }, seconds(now.wallNs - sinceNs))
     let unfilled = read?.gaps.length ?? 0
-    for (const feed of ['v1', 'ws']) unfilled += tracks.get(`${feed}:${symbol}`)?.unfilled.length ?? 0
+    for (const feed of ['v1', 'ws'] as const) unfilled += tracks.get(trackKey(feed, symbol))?.unfilled.length ?? 0
     metrics.tradesUnfilled.set({ symbol }, unfilled)
   }
 }

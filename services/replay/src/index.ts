@@ -1,4 +1,4 @@
-export { eventLine, type NdjsonOptions, ndjson } from './ndjson.ts'
+export { type NdjsonOptions, ndjson } from './ndjson.ts'
 export type { Pace } from './pacer.ts'
 export type { ReplaySpan } from './replay-events.ts'
 export { ReplayError, type ReplayServer, type ReplayServerOptions, startReplayServer } from './replay-server.ts'

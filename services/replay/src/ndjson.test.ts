@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { TapeEvent, TapeTrade } from '@booktape/client'
-import { eventLine, ndjson } from './ndjson.ts'
+import { eventLine, type TapeEvent, type TapeTrade } from '@booktape/client'
+import { ndjson } from './ndjson.ts'
 import type { Pace } from './pacer.ts'
 import { at, book, gap, message, START_NS, trade } from './tape.fixture.ts'
 
@@ -32,7 +32,7 @@ for (const [event, line] of [
   ],
 ] as const) {
   test(`a ${event.kind} is one line of JSON`, () => {
-    assert.equal(eventLine(event), line)
+    assert.equal(eventLine(event), `${line}\n`)
     assert.doesNotThrow(() => JSON.parse(line) as unknown)
   })
 }
@@ -77,6 +77,6 @@ for (const [pace, slept, parts] of [
       texts.push(text)
     assert.deepEqual(found, slept)
     assert.equal(texts.length, parts)
-    assert.equal(texts.join(''), trades.map((one) => `${eventLine(one)}\n`).join(''))
+    assert.equal(texts.join(''), trades.map(eventLine).join(''))
   })
 }

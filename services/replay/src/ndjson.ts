@@ -1,4 +1,4 @@
-import { instantOf, type Tape, type TapeEvent, type TapeQuestion } from '@booktape/client'
+import { eventLine, instantOf, type Tape, type TapeQuestion } from '@booktape/client'
 import type { Clock } from '@booktape/runtime'
 import { type Pace, Pacer } from './pacer.ts'
 
@@ -35,7 +35,7 @@ export async function* ndjson(options: NdjsonOptions): AsyncGenerator<string> {
         }
       }
       if (signal.aborted) return
-      text += `${eventLine(event)}\n`
+      text += eventLine(event)
       events++
       if (text.length < CHARACTERS_AT_ONCE) continue
       yield text
@@ -44,54 +44,4 @@ export async function* ndjson(options: NdjsonOptions): AsyncGenerator<string> {
     onPassed?.(nowNs, events)
   }
   if (text !== '') yield text
-}
-
-/** One event as JSON on one line (docs/replay.md). Ids, times, prices and quantities are texts: no reader rounds them. */
-export function eventLine(event: TapeEvent): string {
-  switch (event.kind) {
-    case 'book':
-      return (
-        `{"kind":"book",${named(event)},"update_id":"${event.updateId}",${timed(event)},` +
-        `"bids":[${levels(event.bids)}],"asks":[${levels(event.asks)}]}`
-      )
-    case 'book_message': {
-      const changes = event.changes.map(({ side, price, quantity, reason }) => {
-        return `["${side}","${price}","${quantity}",${reason === null ? 'null' : `"${reason}"`}]`
-      })
-      return (
-        `{"kind":"book_message",${named(event)},"first_update_id":"${event.firstUpdateId}",` +
-        `"update_id":"${event.lastUpdateId}",${timed(event)},"changes":[${changes.join(',')}]}`
-      )
-    }
-    case 'trade':
-      return (
-        `{"kind":"trade","symbol":"${event.symbol}","trade_id":"${event.tradeId}",${timed(event)},"price":"${event.price}",` +
-        `"quantity":"${event.quantity}","taker_side":"${event.takerSide}","source":"${event.source}",` +
-        `"line":${JSON.stringify(event.line)},"broken":${event.broken}}`
-      )
-    case 'gap': {
-      const feed = event.feed === null ? 'null' : `"${event.feed}"`
-      return (
-        `{"kind":"gap","symbol":"${event.symbol}","feed":${feed},"from_ns":"${event.fromNs}","to_ns":"${event.toNs}",` +
-        `"causes":${JSON.stringify(event.causes)}}`
-      )
-    }
-  }
-}
-
-type Named = Extract<TapeEvent, { kind: 'book' | 'book_message' }>
-
-function named({ symbol, feed, line, epochId, messageSeq }: Named): string {
-  return `"symbol":"${symbol}","feed":"${feed}","line":${JSON.stringify(line)},"epoch_id":"${epochId}","message_seq":${messageSeq}`
-}
-
-function timed({
-  eventTimeNs,
-  receivedTimeNs,
-}: Readonly<{ eventTimeNs: bigint | null; receivedTimeNs: bigint }>): string {
-  return `"event_time_ns":${eventTimeNs === null ? 'null' : `"${eventTimeNs}"`},"received_time_ns":"${receivedTimeNs}"`
-}
-
-function levels(of: readonly Readonly<{ price: string; quantity: string }>[]): string {
-  return of.map(({ price, quantity }) => `["${price}","${quantity}"]`).join(',')
 }

@@ -2,11 +2,11 @@ import type { TapeEvent, TapeQuote, TapeTrade } from '@booktape/client'
 import type { Feed, Instrument } from '@booktape/market'
 import {
   type Connection,
-  errorAnswer,
   type Refusal,
   type RestAnswer,
   type RestMarket,
   type RestTrade,
+  readSnapshotLevels,
   readV1Options,
   restAnswer,
   type Surroundings,
@@ -159,15 +159,15 @@ export class ReplayVenue {
   }
 
   connectWs(query: URLSearchParams): WsConnection | Refusal {
-    const snapshot = query.get('snapshot') ?? '0'
-    if (!/^-?\d{1,6}$/.test(snapshot)) return errorAnswer(400, 'Bad Request', 'snapshot is a whole number')
+    const levels = readSnapshotLevels(query)
+    if (typeof levels !== 'number') return levels
     const venue = {
       channelOf: (symbol: string) => this.#ws.get(symbol) ?? null,
       nowNs: () => this.#nowNs,
       connectionAttempts: () => this.#connectionAttempts,
       refusesSubscribe: () => false,
     }
-    const connection = new WsConnection(++this.#connectionAttempts, venue, Number(snapshot), UNDISTURBED)
+    const connection = new WsConnection(++this.#connectionAttempts, venue, levels, UNDISTURBED)
     this.#keep(connection)
     return connection
   }
