@@ -94,7 +94,7 @@ const EPOCHS = `with seen as (
   select r.epoch_id, r.symbol, r.feed, r.line, r.first_seq, r.last_seq, opening.message_seq as opening_seq,
     least(r.from_time, opening.received_time)::text as from_time, r.until_time::text as until_time,
     ${instantCell('e.started_at')} as started_at, e.first_update_id, e.last_update_id,
-    e.ended_at is not null and e.end_reason <> 'divergence' and ($2::timestamptz is null or e.ended_at < $2) as is_whole,
+    e.ended_at is not null and e.end_reason not in ('divergence', 'journal_damaged') and ($2::timestamptz is null or e.ended_at < $2) as is_whole,
     exists (select from booktape.gaps g where g.epoch_id = r.epoch_id and g.message_seq is null) as is_refused, holes.all as holes
   from ranges r
   left join booktape.epochs e using (epoch_id)
