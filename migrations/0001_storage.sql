@@ -4,6 +4,9 @@
 -- Natural keys everywhere, made from the journal, so that writing the same entry twice changes nothing.
 -- Big tables are partitioned by day of receive time, by our clock and not the venue's, so that a wrong exchange time
 -- can never name a partition that does not exist.
+--
+-- Every row has a checksum, by which "booktape verify" finds a row that anybody but its writer has changed, and every row is counted in
+-- booktape.tallies, by which it finds one that is gone (docs/verify.md).
 
 create schema booktape;
 create schema market;
@@ -11,7 +14,8 @@ create schema market;
 -- Simulated and real data never share a database: the first recorder writes the venue, every later one must match it.
 create table booktape.venue (
   only_row boolean primary key default true check (only_row),
-  name text not null check (name in ('gemini', 'gemini-sandbox', 'simulated'))
+  name text not null check (name in ('gemini', 'gemini-sandbox', 'simulated')),
+  checksum bigint not null
 );
 
 -- One row a journal: how far its entries are stored. Moved in the same transaction as the rows made from them.
@@ -20,7 +24,8 @@ create table booktape.journals (
   line text not null,
   shard integer not null,
   written_position bigint not null default 0 check (written_position >= 0),
-  recorded_until timestamptz -- receive time of the entry at written_position: what is later is not known yet
+  recorded_until timestamptz, -- receive time of the entry at written_position: what is later is not known yet
+  checksum bigint not null
 );
 
 create table booktape.sessions (
@@ -32,7 +37,8 @@ create table booktape.sessions (
   opened_at timestamptz not null,
   closed_at timestamptz,
   close_code integer,
-  close_reason text
+  close_reason text,
+  checksum bigint not null
 );
 create index on booktape.sessions (opened_at);
 
@@ -47,7 +53,8 @@ create table booktape.epochs (
   ended_at timestamptz,
   first_update_id bigint not null,
   last_update_id bigint,
-  end_reason text
+  end_reason text,
+  checksum bigint not null
 );
 create index on booktape.epochs (symbol, feed, started_at);
 create index on booktape.epochs (journal_id) where ended_at is null;
@@ -68,7 +75,8 @@ create table booktape.gaps (
   cause text not null,
   state text not null default 'open' check (state in ('open', 'closed', 'filled', 'unfillable')),
   epoch_id uuid, -- of the missing message, or the missing epoch itself; null in every other gap
-  message_seq bigint -- the missing message; null for a missing epoch
+  message_seq bigint, -- the missing message; null for a missing epoch
+  checksum bigint not null
 );
 create index on booktape.gaps (symbol, feed, started_at);
 -- Both are empty as long as nothing is refused: what is asked for each book and each whole book stored costs next to nothing.
@@ -85,6 +93,7 @@ create table booktape.book_messages (
   first_update_id bigint not null,
   update_id bigint not null,
   message_seq bigint not null,
+  checksum bigint not null,
   epoch_id uuid not null,
   symbol text not null,
   feed text not null,
@@ -114,6 +123,7 @@ create table booktape.book_chunks (
   last_seq bigint not null,
   least_update_id bigint not null, -- of the messages' last ids
   last_update_id bigint not null, -- of the last message
+  checksum bigint not null, -- the sum of the messages' checksums
   symbol text not null,
   feed text not null,
   line text not null,
@@ -145,6 +155,7 @@ create table booktape.book_snapshots (
   event_time_ns bigint,
   update_id bigint not null,
   message_seq bigint not null, -- the message after which the book stood so
+  checksum bigint not null,
   epoch_id uuid not null,
   symbol text not null,
   feed text not null,
@@ -166,6 +177,7 @@ create table booktape.quotes (
   event_time_ns bigint,
   update_id bigint not null,
   message_seq bigint not null,
+  checksum bigint not null,
   session_id uuid not null,
   epoch_id uuid,
   symbol text not null,
@@ -188,6 +200,7 @@ create table booktape.trades (
   event_time_ns bigint not null,
   received_time timestamptz not null,
   received_time_ns bigint not null,
+  checksum bigint not null,
   price numeric not null check (price > 0),
   quantity numeric not null check (quantity >= 0),
   taker_side text not null check (taker_side in ('buy', 'sell', 'auction', 'block', 'unknown')),
@@ -210,6 +223,7 @@ create table booktape.instruments (
   contract_type text not null,
   valid_from timestamptz not null,
   valid_to timestamptz,
+  checksum bigint not null,
   primary key (symbol, valid_from)
 );
 
@@ -223,6 +237,7 @@ create table booktape.audits (
   levels_compared bigint not null,
   levels_different bigint not null,
   result text not null check (result in ('equal', 'different')),
+  checksum bigint not null,
   primary key (symbol, feed, line, method, audited_at)
 );
 
@@ -235,6 +250,7 @@ create table booktape.quarantine (
   received_time timestamptz not null,
   reason text not null,
   payload bytea not null,
+  checksum bigint not null,
   primary key (session_id, message_seq)
 );
 -- Quotes that the database refused: empty as long as none was.
@@ -263,9 +279,50 @@ create table booktape.omitted_runs (
   from_time timestamptz not null, -- when the first of them was received
   to_time timestamptz not null, -- of the whole book after them, from which on the epoch is known again
   kept_epoch_id uuid not null, -- the epoch that holds the same ids
+  checksum bigint not null,
   primary key (epoch_id, first_seq)
 );
 create index on booktape.omitted_runs (kept_epoch_id);
+
+-- What must be there: how many rows of a relation, and the sum of their checksums. Moved in the transaction that adds rows or takes them away,
+-- whoever does it: the writer, the thinning of books, the omission of copies, retention. Messages are counted as `book_messages`, be
+-- they rows or chunks.
+create table booktape.tallies (
+  relation text not null,
+  symbol text not null, -- empty where a row has none, and so is feed
+  feed text not null,
+  line text not null,
+  hour timestamptz not null, -- by the time that the relation is read by: of most, when we received it
+  row_count bigint not null,
+  checksum bigint not null, -- 0 for relations whose rows change
+  primary key (relation, symbol, feed, line, hour)
+) with (fillfactor = 50); -- the hours that are written to change with every batch
+
+-- Sums of checksums keep to the 48 bits that one has, so that a double holds them exactly.
+create function booktape.wrapped(total numeric) returns bigint
+language sql immutable parallel safe
+return mod(mod(total, 281474976710656) + 281474976710656, 281474976710656)::bigint;
+
+-- The checksum of some cells: the first 48 bits of the SHA-256 of their array's text.
+create function booktape.checksum(cells text[]) returns bigint
+language sql stable parallel safe
+return ('x0000' || left(encode(sha256(convert_to(cells::text, 'UTF8')), 'hex'), 12))::bit(64)::bigint;
+
+-- The hour in which an instant is counted.
+create function booktape.hour_of(instant timestamptz) returns timestamptz
+language sql immutable parallel safe
+return date_bin(interval '1 hour', instant, timestamptz '1970-01-01 00:00:00+00');
+
+-- Counts rows that were added, or, with negative numbers, taken away.
+create function booktape.tally(
+  of_relation text, of_symbol text, of_feed text, of_line text, of_hour timestamptz, added_rows bigint, added_checksum numeric
+) returns void
+language sql as $$
+  insert into booktape.tallies as t (relation, symbol, feed, line, hour, row_count, checksum)
+  values (of_relation, of_symbol, of_feed, of_line, of_hour, added_rows, booktape.wrapped(added_checksum))
+  on conflict (relation, symbol, feed, line, hour) do update
+  set row_count = t.row_count + excluded.row_count, checksum = booktape.wrapped(t.checksum::numeric + excluded.checksum)
+$$;
 
 -- The default partitions catch a day that nobody made; rows there are an alarm, not a loss.
 create table booktape.book_messages_default partition of booktape.book_messages default;

@@ -22,17 +22,18 @@ where not exists (select from booktape.gaps g where g.epoch_id = e.epoch_id)
 union all
 select e.epoch_id, e.symbol, e.feed, e.line, lower(known.span), upper(known.span), e.has_no_end and upper(known.span) = e.known_until
 from booktape.proven_epochs e
-join (
-  select m.epoch_id, range_agg(m.span) as spans
+-- For each epoch by itself, so that a question about one symbol reads that symbol's runs and not those of all.
+cross join lateral (
+  select range_agg(m.span) as spans
   from (
     -- Null as an end: not known again yet.
-    select g.epoch_id, tstzrange(g.started_at, g.ended_at, '()') as span from booktape.gaps g where g.epoch_id is not null
+    select tstzrange(g.started_at, g.ended_at, '()') as span from booktape.gaps g where g.epoch_id = e.epoch_id
     union all
-    select o.epoch_id, tstzrange(o.from_time - interval '1 microsecond', o.to_time, '()') from booktape.omitted_runs o
+    select tstzrange(o.from_time - interval '1 microsecond', o.to_time, '()') from booktape.omitted_runs o where o.epoch_id = e.epoch_id
   ) m
-  group by m.epoch_id
-) missing using (epoch_id)
-cross join lateral unnest(tstzmultirange(tstzrange(e.started_at, e.known_until, '[]')) - missing.spans) as known(span);
+) missing
+cross join lateral unnest(tstzmultirange(tstzrange(e.started_at, e.known_until, '[]')) - missing.spans) as known(span)
+where missing.spans is not null;
 
 -- An epoch whose book is known at an instant: v1 before ws, because v1 gives every event by itself; then by line.
 create function booktape.epoch_at(of_symbol text, at_time timestamptz, of_feed text) returns uuid

@@ -96,7 +96,7 @@ begin
     window along as (partition by m.epoch_id order by m.message_seq rows unbounded preceding)
   ),
   stepped as (
-    select p.epoch_id, p.chunk, p.message_seq, p.update_id, p.received_time, p.symbol, p.feed, p.line, p.marks,
+    select p.epoch_id, p.chunk, p.message_seq, p.update_id, p.received_time, p.checksum, p.symbol, p.feed, p.line, p.marks,
       cardinality(p.prices) as change_count,
       p.message_seq - lag(p.message_seq, 1, 0::bigint) over along as seq_step,
       p.first_update_id - lag(p.update_id, 1, 0::bigint) over along as id_step,
@@ -111,6 +111,8 @@ begin
     select s.epoch_id, s.chunk, min(s.received_time) as received_from, max(s.received_time) as received_to,
       min(s.message_seq) as first_seq, max(s.message_seq) as last_seq, min(s.update_id) as least_update_id,
       (array_agg(s.update_id order by s.message_seq desc))[1] as last_update_id,
+      -- As they were written, so that a message that was changed before is found in its chunk as well.
+      booktape.wrapped(sum(s.checksum)) as checksum,
       min(s.symbol) as symbol, min(s.feed) as feed, min(s.line) as line,
       array_agg(s.seq_step order by s.message_seq) as seq_steps, array_agg(s.id_step order by s.message_seq) as id_steps,
       array_agg(s.id_span order by s.message_seq) as id_spans, array_agg(s.event_step order by s.message_seq) as event_steps,
@@ -130,7 +132,7 @@ begin
   ),
   settled as (
     insert into booktape.book_chunks
-    select r.received_from, r.received_to, r.epoch_id, r.first_seq, r.last_seq, r.least_update_id, r.last_update_id,
+    select r.received_from, r.received_to, r.epoch_id, r.first_seq, r.last_seq, r.least_update_id, r.last_update_id, r.checksum,
       r.symbol, r.feed, r.line, r.seq_steps, r.id_steps, r.id_spans, r.event_steps, r.received_steps, r.change_counts, r.marks,
       booktape.unit_of(u.price_scale), booktape.scaled(u.prices, u.price_scale), case when u.price_scale is null then u.prices end,
       booktape.unit_of(u.quantity_scale), booktape.scaled(u.quantities, u.quantity_scale),

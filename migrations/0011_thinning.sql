@@ -27,7 +27,8 @@ begin
   end if;
   select t.until into thinned_until from booktape.thinned_books t where t.symbol = of_symbol;
   for book in
-    select s.epoch_id, s.message_seq, s.received_time, s.reason, cardinality(s.bid_prices) + cardinality(s.ask_prices) as levels
+    select s.epoch_id, s.message_seq, s.received_time, s.reason, s.feed, s.line, s.checksum,
+      cardinality(s.bid_prices) + cardinality(s.ask_prices) as levels
     from booktape.book_snapshots s
     where s.symbol = of_symbol and s.received_time < before
       and s.received_time >= coalesce(thinned_until - looked_back, '-infinity')
@@ -56,6 +57,9 @@ begin
         delete from booktape.book_snapshots s
         where s.epoch_id = book.epoch_id and s.message_seq = book.message_seq and s.received_time = book.received_time
           and s.reason = 'interval';
+        if found then
+          perform booktape.tally('book_snapshots', of_symbol, book.feed, book.line, booktape.hour_of(book.received_time), -1, -book.checksum);
+        end if;
         taken := taken + 1;
         continue;
       end if;
@@ -68,6 +72,11 @@ begin
 end
 $$;
 
+create function booktape.checksum_of(run booktape.omitted_runs) returns bigint
+language sql stable parallel safe
+return booktape.checksum(array['omitted_runs', run.epoch_id::text, run.first_seq::text, run.last_seq::text, run.first_update_id::text,
+  run.last_update_id::text, extract(epoch from run.from_time)::text, extract(epoch from run.to_time)::text, run.kept_epoch_id::text]);
+
 -- Takes away what a line with an earlier name keeps too, of a symbol's chunks before an instant; gives how many chunks.
 create function booktape.omit_copies(of_symbol text, before timestamptz) returns integer
 language plpgsql as $$
@@ -76,6 +85,8 @@ declare
   opening record; -- the whole book of the copy from which on all its ids are the other's too
   closing record; -- the last such
   run record;
+  gone record;
+  noted booktape.omitted_runs;
   omitted integer := 0;
 begin
   if not pg_try_advisory_xact_lock(hashtextextended('booktape settles ' || of_symbol, 0)) then
@@ -83,7 +94,7 @@ begin
   end if;
   -- The other epoch must be whole itself, so with three lines all copies are of the first.
   for pair in
-    select copy.epoch_id, copy.started_at, kept.epoch_id as kept_epoch_id, kept.first_update_id as kept_first, kept.started_at as kept_from,
+    select copy.epoch_id, copy.feed, copy.line, copy.started_at, kept.epoch_id as kept_epoch_id, kept.first_update_id as kept_first, kept.started_at as kept_from,
       least(kept.known_until, before) as kept_until,
       (select c.last_update_id from booktape.book_chunks c where c.epoch_id = kept.epoch_id order by c.first_seq desc limit 1) as kept_last
     from booktape.proven_epochs copy
@@ -118,13 +129,26 @@ begin
       or not exists (select from booktape.book_messages m where m.epoch_id = pair.epoch_id and m.message_seq > run.last_seq)
         and not exists (select from booktape.book_chunks c where c.epoch_id = pair.epoch_id and c.first_seq > run.last_seq)
         and (select e.ended_at is null from booktape.epochs e where e.epoch_id = pair.epoch_id);
-    delete from booktape.book_chunks c
-    where c.epoch_id = pair.epoch_id and c.first_seq >= run.first_seq and c.last_seq <= run.last_seq;
-    delete from booktape.book_snapshots s
-    where s.epoch_id = pair.epoch_id and s.message_seq >= run.first_seq and s.message_seq < closing.message_seq and s.reason = 'interval';
-    insert into booktape.omitted_runs
-    values (pair.epoch_id, run.first_seq, run.last_seq, run.first_update_id, run.last_update_id, run.from_time,
-      closing.received_time, pair.kept_epoch_id);
+    for gone in
+      delete from booktape.book_chunks c
+      where c.epoch_id = pair.epoch_id and c.first_seq >= run.first_seq and c.last_seq <= run.last_seq
+      returning c.symbol, c.feed, c.line, c.received_from, cardinality(c.seq_steps) as messages, c.checksum
+    loop
+      perform booktape.tally('book_messages', gone.symbol, gone.feed, gone.line, booktape.hour_of(gone.received_from),
+        -gone.messages, -gone.checksum);
+    end loop;
+    for gone in
+      delete from booktape.book_snapshots s
+      where s.epoch_id = pair.epoch_id and s.message_seq >= run.first_seq and s.message_seq < closing.message_seq and s.reason = 'interval'
+      returning s.symbol, s.feed, s.line, s.received_time, s.checksum
+    loop
+      perform booktape.tally('book_snapshots', gone.symbol, gone.feed, gone.line, booktape.hour_of(gone.received_time), -1, -gone.checksum);
+    end loop;
+    noted := (pair.epoch_id, run.first_seq, run.last_seq, run.first_update_id, run.last_update_id, run.from_time,
+      closing.received_time, pair.kept_epoch_id, 0);
+    noted.checksum := booktape.checksum_of(noted);
+    insert into booktape.omitted_runs values (noted.*);
+    perform booktape.tally('omitted_runs', of_symbol, pair.feed, pair.line, booktape.hour_of(run.from_time), 1, 0);
     omitted := omitted + run.chunks;
   end loop;
   return omitted;

@@ -26,7 +26,7 @@ begin
   grant select on all tables in schema market to booktape_reader;
   grant select on booktape.venue, booktape.journals, booktape.sessions, booktape.epochs, booktape.gaps, booktape.book_messages,
     booktape.book_chunks, booktape.book_snapshots, booktape.quotes, booktape.trades, booktape.instruments, booktape.audits,
-    booktape.quarantine, booktape.omitted_runs, booktape.settled_messages, booktape.settled_changes, booktape.known_epochs
+    booktape.quarantine, booktape.omitted_runs, booktape.tallies, booktape.settled_messages, booktape.settled_changes, booktape.known_epochs
     to booktape_reader;
 end
 $$;

@@ -16,15 +16,36 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
   session: { imports: ['market', 'book', 'gemini'], isPure: true },
   journal: { imports: ['market'] },
   transport: { imports: ['market'] },
+  venue: { imports: ['market'] },
   store: { imports: ['market'] },
   client: { imports: ['market', 'store'] },
+  export: { imports: ['market', 'book', 'client'] },
+  archive: { imports: ['market', 'book', 'client', 'store'] },
+  verify: { imports: ['market', 'book', 'store'] },
   runtime: { imports: [] },
   embedded: { imports: ['runtime'] },
   testkit: { imports: ['runtime', 'embedded'] },
   recorder: { imports: ['market', 'book', 'gemini', 'session', 'journal', 'transport', 'store', 'runtime'] },
-  exchange: { imports: ['market', 'runtime'] },
+  exchange: { imports: ['market', 'venue', 'runtime'] },
   account: { imports: ['market', 'gemini', 'journal', 'transport', 'store', 'runtime'] },
-  cli: { imports: ['runtime', 'store', 'embedded', 'recorder', 'account', 'exchange'] },
+  replay: { imports: ['market', 'book', 'client', 'venue', 'runtime'] },
+  cli: {
+    imports: [
+      'market',
+      'gemini',
+      'client',
+      'archive',
+      'export',
+      'runtime',
+      'store',
+      'verify',
+      'embedded',
+      'recorder',
+      'account',
+      'exchange',
+      'replay',
+    ],
+  },
 }
 
 /** Doors to the outside that a pure package does not have: what it needs is handed in. */
@@ -106,9 +127,16 @@ test('nothing turns the verification of the venue\u2019s certificates off', () =
   assert.deepEqual(found, [])
 })
 
-test('prices, quantities and ids become no floats: Number.parseFloat stands in one place', () => {
-  const found = sources.filter(({ text }) => /parseFloat\(/.test(withoutComments(text))).map(({ path }) => path)
-  assert.deepEqual(found, ['services/recorder/src/observe.ts'])
+test('prices, quantities and ids become no floats: Number.parseFloat stands where they become a gauge or a pixel', () => {
+  const scripts = globSync('services/*/page/*.mjs', { cwd: ROOT }).map((path) => ({
+    path: path.split(sep).join('/'),
+    text: readFileSync(join(ROOT, path), 'utf8'),
+  }))
+  const found = [...sources, ...scripts].filter(({ text }) => /parseFloat\(/.test(withoutComments(text)))
+  assert.deepEqual(
+    found.map(({ path }) => path),
+    ['services/recorder/src/gauges.ts', 'services/recorder/page/depth-chart.mjs'],
+  )
 })
 
 test('claims cited in the code stand in docs/gemini.md', () => {

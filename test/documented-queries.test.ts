@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { migrate } from '@booktape/store'
-import { type TemporaryDatabase, temporaryDatabase } from '@booktape/testkit'
+import type { TemporaryDatabase } from '@booktape/testkit'
 import { Client } from 'pg'
-import { storeDocumentedRecording } from './documented-recording.ts'
+import { documentedDatabase } from './documented-recording.ts'
 import { allLive, type Drill, startDrill } from './recording-drill.ts'
 
 const PAGE = readFileSync(new URL('../docs/data.md', import.meta.url), 'utf8')
@@ -22,13 +21,11 @@ describe('the worked queries of docs/data.md, asked of the recording that the pa
   let database: TemporaryDatabase
   let client: Client
   before(async () => {
-    database = await temporaryDatabase()
-    await migrate(database.url)
+    database = await documentedDatabase()
     // Everything as Postgres writes it.
     client = new Client({ connectionString: database.url, types: { getTypeParser: () => (text: string) => text } })
     await client.connect()
     await client.query(`set timezone = 'UTC'`)
-    await storeDocumentedRecording(client)
   })
   after(async () => {
     await client.end()

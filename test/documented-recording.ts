@@ -1,18 +1,32 @@
 import { createHash } from 'node:crypto'
 import { deriveId } from '@booktape/market'
-import type { Client } from 'pg'
+import { migrate } from '@booktape/store'
+import { type TemporaryDatabase, temporaryDatabase } from '@booktape/testkit'
+import { Client } from 'pg'
+
+/** A database of its own that holds the recording below, and nothing else. */
+export async function documentedDatabase(): Promise<TemporaryDatabase> {
+  const database = await temporaryDatabase()
+  await migrate(database.url)
+  const client = new Client({ connectionString: database.url })
+  await client.connect()
+  await storeDocumentedRecording(client)
+  await client.end()
+  return database
+}
 
 /**
  * The recording that docs/data.md asks its questions of: five minutes of btcusd over v1 on 2026-03-01, small enough to be worked out
  * by hand. The connection was lost from 10:02:00 to 10:02:30; what we received, the venue did 20 ms before.
  */
-export async function storeDocumentedRecording(client: Client): Promise<void> {
+async function storeDocumentedRecording(client: Client): Promise<void> {
   const put = async (table: string, row: Readonly<Record<string, unknown>>): Promise<void> => {
-    const columns = Object.keys(row)
+    const stored = { ...row, checksum: 0 } // read, and not verified
+    const columns = Object.keys(stored)
     const places = columns.map((_, i) => `$${i + 1}`)
     await client.query(
       `insert into booktape.${table} (${columns.join()}) values (${places.join()})`,
-      Object.values(row),
+      Object.values(stored),
     )
   }
   const shared = { line: LINE, symbol: SYMBOL, feed: FEED }

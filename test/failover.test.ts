@@ -10,6 +10,7 @@ import { startRecorder } from './spawned-command.ts'
 import { connected, promote, startStandby, stopFollowing } from './standby.ts'
 import { assertStoredTruth } from './stored-truth.ts'
 import { environment, SYMBOLS, startExchange } from './surroundings.ts'
+import { assertWhole } from './whole.ts'
 
 // Two real clusters, the second an asynchronous standby of the first, behind one address that moves from one to the other.
 
@@ -43,6 +44,7 @@ test('a standby that takes over without the last commits is given them from the 
     assert.ok((await assertStoredTruth(client, exchange.exchange)) > MESSAGES)
     await assertNothingMissing(client)
   })
+  await assertWhole(standby.url)
 })
 
 test('with two primaries at once each has an unbroken part of the journal, and the one that is settled on has all', async (t) => {
@@ -66,6 +68,7 @@ test('with two primaries at once each has an unbroken part of the journal, and t
     assert.ok((await assertStoredTruth(client, exchange.exchange)) > LOST)
     assert.deepEqual((await client.query('select from market.gaps')).rowCount, 0)
   })
+  for (const { url } of [primary, standby]) await assertWhole(url)
   const [all, part] = [await storedTexts(standby), await storedTexts(primary)]
   assert.ok(part.size < all.size)
   assert.deepEqual(

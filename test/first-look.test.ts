@@ -21,7 +21,8 @@ test('booktape start: everything from an empty directory, the query it shows wor
     /^ethusd from the simulated exchange at http:\/\/127\.0\.0\.1:\d+; Ctrl-C stops$/,
   )
   await command.until('readiness', async () => (await fetch(`${page}readyz`)).status === 200)
-  assert.match(await (await fetch(page)).text(), /<td class="text">ethusd<\/td>/)
+  assert.match(await (await fetch(page)).text(), /<title>booktape<\/title>/)
+  assert.match(await (await fetch(`${page}?overview`)).text(), /"symbol":"ethusd"/)
 
   const database = await shown('database')
   const suggestion = await shown('a query')
@@ -36,7 +37,16 @@ test('booktape start: everything from an empty directory, the query it shows wor
   assert.equal(rows.length, 11)
   const refused = await runCommand(t, ['query', 'delete from market.trades'], env)
   assert.deepEqual([refused.code, refused.stderr], [1, 'cannot execute DELETE in a read-only transaction\n'])
-  assert.match((await runCommand(t, ['status'], env)).stdout, /\nethusd  ws    live on a/)
+  const looked = await runCommand(t, ['status'], { BOOKTAPE_DATA_DIR: directory })
+  assert.match(looked.stdout, /\nethusd  ws    live on a/)
+  assert.match(looked.stdout, /^recorder {3}http:\/\/127\.0\.0\.1:\d+: line a, version \S+, 2 of 2 books live, ready$/m)
+  assert.match(
+    looked.stdout,
+    /^storing {4}backlog \d+, last commit \d+\.\d s ago, 99 % of messages stored within [\d.]+ s, /m,
+  )
+  const watching = new SpawnedCommand(t, ['status', '--watch', '--json'], { BOOKTAPE_DATA_DIR: directory })
+  await watching.until('two looks', () => watching.count(/^\{"database":.*"recorder":\{"url":.*"feeds":\[.*\}$/) >= 2)
+  watching.kill('SIGKILL')
 
   const ended = await command.stop('SIGINT')
   assert.deepEqual([ended.code, ended.stderr], [0, ''])

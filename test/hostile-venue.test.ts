@@ -152,6 +152,22 @@ test('v1 alone: a quantity that is wrong is found by looking at REST, within fiv
   assertRight(exchange, recorder, 'v1')
 })
 
+test('v1 alone: a connection that has died before REST is asked is judged by its silence, and the book proven until then', () => {
+  let isDead = false
+  let lastNs = 0n
+  const { exchange, recorder } = recording('v1', (_, frame) => {
+    if (!isDead) lastNs = exchange.nowNs
+    return isDead ? [] : [frame]
+  })
+  recorder.pass(25_000) // five seconds before the first look
+  isDead = true
+  assert.ok(recorder.pass(15_000, () => recorder.track('v1', PERP).restAudit.suspects !== null))
+  recorder.beAway(5_000) // and then nobody is judged silent for a while
+  assert.ok(recorder.pass(30_000, () => causes(recorder.records).length > 0))
+  const gap = recorder.records.find((record) => record.kind === 'gap_opened')
+  assert.deepEqual([gap?.cause, gap?.receivedTimeNs], ['liveness', lastNs])
+})
+
 test('v1 alone: an hour of REST that answers late, or not at all, finds no fault in a right book', () => {
   const { exchange, recorder } = recording('v1')
   for (let minute = 0; minute < 60; minute++) {

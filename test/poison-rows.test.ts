@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { Client } from 'pg'
 import { startRecorder } from './spawned-command.ts'
 import { environment, startDatabase, startExchange } from './surroundings.ts'
+import { assertWhole } from './whole.ts'
 
 // A database that refuses some rows of one symbol, while a recorder writes them: everything that is shown is true, everything
 // that is not shown is disclosed, and the other symbol notices nothing.
@@ -93,6 +94,7 @@ test('of a symbol some of whose rows are refused every book and trade that is sh
     [`${POISONED} stopped`, `${POISONED} unstorable`, `${OTHER} stopped`],
   )
   assert.equal(await count(client, 'select from market.epochs'), 4)
+  await assertWhole(url.href)
 })
 
 type Sample = { epoch: string; update: string; disclosed: boolean }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { startRecording } from './recording.ts'
 import { allLive, compareBooks, compareTrades, type Drill, environmentOf, startDrill } from './recording-drill.ts'
+import { assertWhole } from './whole.ts'
 
 const SYMBOLS = 4
 /** Far busier than the venue, so that seconds hold what would be minutes. */
@@ -95,6 +96,11 @@ describe('a recorder at the simulated exchange, over real sockets into a real Po
 
   test('has stored the true book after every sampled update, by id and by time', async () => {
     assert.equal(await compareBooks(drill, 60), 60)
+  })
+
+  test('is found whole by verify', async () => {
+    const { rows, changes, books } = await assertWhole(drill.recording.databaseUrl)
+    assert.ok(rows > 100 && changes > 100 && books >= 10, `${rows} rows, ${changes} changes, ${books} books`)
   })
 
   test('has stored every trade once', async () => {

@@ -31,6 +31,7 @@ export type RecordingOptions = Readonly<{
   env: Environment
   database?: { url: string; close(): Promise<void> }
   dataDir?: string
+  version?: string
 }>
 
 export async function startRecording(options: RecordingOptions): Promise<Recording> {
@@ -48,7 +49,7 @@ export async function startRecording(options: RecordingOptions): Promise<Recordi
     journalDirectory: join(dataDir, 'journal'),
     clock: systemClock(),
     log: createLogger({ level: 'info', name: 'recorder', destination }),
-    version: 'test',
+    version: options.version ?? 'test',
     stopping: stopping.signal,
     onStarted: started.resolve,
   })

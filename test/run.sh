@@ -19,6 +19,7 @@ if [ "$#" -eq 0 ]; then
   step 'format' biome check .
   step 'lint' oxlint --type-aware --deny-warnings
   step 'types' tsc -p .
+  step 'types of the status page' tsc -p services/recorder/page
   step 'unused files, exports and dependencies' knip
   set -- 'packages/*/src/**/*.test.ts' 'services/*/src/**/*.test.ts' 'test/**/*.test.ts'
 fi

@@ -18,7 +18,10 @@ test('a password stands in no line, page or metric of a recorder at its most tal
     DATABASE_URL: wrong.href,
   })
   await command.line(/password authentication failed/)
-  const pages = await Promise.all(['/', '/metrics', '/readyz', '/livez', '/nothing'].map((path) => get(path)))
+  await get('/?overview') // from now on the page asks the database itself
+  const pages = await Promise.all(
+    ['/', '/?overview', '/?coverage', '/metrics', '/readyz', '/livez', '/nothing'].map((path) => get(path)),
+  )
   const { stdout, stderr } = await command.stop()
   for (const text of [stdout, stderr, ...pages.map((page) => page.body)]) assert.ok(!text.includes(CANARY), text)
   assert.ok(stdout.includes('28P01'), 'the reason is told all the same')

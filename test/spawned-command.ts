@@ -19,8 +19,9 @@ export class SpawnedCommand {
   #stderr = ''
   #isOver = false
 
-  constructor(t: TestContext, args: readonly string[], env: Environment) {
-    const child = spawn(process.execPath, [MAIN, ...args], { env: { ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  /** `main`: the program, where it is another one than the repository's. */
+  constructor(t: TestContext, args: readonly string[], env: Environment, main = MAIN) {
+    const child = spawn(process.execPath, [main, ...args], { env: { ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     createInterface(child.stdout).on('line', (line) => this.#lines.push(line))
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -64,6 +65,11 @@ export class SpawnedCommand {
     }
   }
 
+  /** What it has complained of by now. */
+  get stderr(): string {
+    return this.#stderr
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal)
   }
@@ -95,16 +101,25 @@ export class SpawnedCommand {
 const STOP_LIMIT_MS = 25_000
 
 /** Runs a command to its end. */
-export async function runCommand(t: TestContext, args: readonly string[], env: Environment): Promise<Ended> {
-  return await new SpawnedCommand(t, args, env).end()
+export async function runCommand(
+  t: TestContext,
+  args: readonly string[],
+  env: Environment,
+  main = MAIN,
+): Promise<Ended> {
+  return await new SpawnedCommand(t, args, env, main).end()
 }
 
 /** Asks the recorder for a page. */
 export type Get = (path: string) => Promise<{ status: number; body: string }>
 
 /** A recorder that is up: what it listens on, and what it answers there. */
-export async function startRecorder(t: TestContext, env: Environment): Promise<{ command: SpawnedCommand; get: Get }> {
-  const command = new SpawnedCommand(t, ['record'], { BOOKTAPE_HTTP_PORT: '0', ...env })
+export async function startRecorder(
+  t: TestContext,
+  env: Environment,
+  main = MAIN,
+): Promise<{ command: SpawnedCommand; get: Get }> {
+  const command = new SpawnedCommand(t, ['record'], { BOOKTAPE_HTTP_PORT: '0', ...env }, main)
   const { http } = JSON.parse(await command.line(/"msg":"recording"/)) as { http: string }
   const get: Get = async (path) => {
     const answer = await fetch(http + path)

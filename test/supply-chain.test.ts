@@ -75,7 +75,7 @@ type Manifest = Readonly<{
 }>
 
 const INTEGRITY = /^ {4}resolution: \{integrity: sha512-[A-Za-z0-9+/]{86}==\}$/
-const FREE_LICENCES: readonly string[] = ['MIT', 'ISC', 'BSD-3-Clause', 'Apache-2.0', 'PostgreSQL']
+const FREE_LICENCES: readonly string[] = ['MIT', '0BSD', 'ISC', 'BSD-3-Clause', 'Apache-2.0', 'PostgreSQL']
 
 /** Everything our packages and services import when they run, but for what only tests import. */
 function runtimePackages(): Set<string> {

@@ -3,7 +3,14 @@ import { test } from 'node:test'
 import { applyChange, bookDigest, bookFromLevels, emptyBook } from '@booktape/book'
 import { openTape, type Tape, type TapeEvent, type TapeQuestion } from '@booktape/client'
 import { Exchange, presetOf } from '@booktape/exchange'
-import { type BookMessage, deriveId, invariant, type LevelChange, type MarketRecord } from '@booktape/market'
+import {
+  type BookMessage,
+  type DecimalText,
+  deriveId,
+  invariant,
+  type LevelChange,
+  type MarketRecord,
+} from '@booktape/market'
 import { ensurePartitions, migrate, openDatabase, settle, Writer } from '@booktape/store'
 import { temporaryDatabase } from '@booktape/testkit'
 import { trueDigest, VirtualRecorder } from './virtual-recorder.ts'
@@ -105,6 +112,77 @@ test('a tape gives back what was recorded, from rows and from chunks, and says w
     assert.equal(digest, trueDigest(exchange, symbol, updateId))
   })
 })
+
+test('an epoch that begins in the microsecond in which the one before ended follows it without a gap', async (t) => {
+  const temporary = await temporaryDatabase()
+  await migrate(temporary.url)
+  const database = openDatabase(temporary.url, { applicationName: 'booktape test', max: 2 })
+  const tape = openTape(temporary.url)
+  t.after(async () => {
+    await tape.close()
+    await database.close()
+    await temporary.close()
+  })
+  await ensurePartitions(database, '2026-09-29', 2)
+  const writer = new Writer(database, { journalId: deriveId('journal', 'rotation'), line: 'a', shard: 0 })
+  await writer.readPosition()
+  const switchNs = START_NS + 1_000_000_789n
+  const records = [
+    ...epochOf('first', 1n, START_NS),
+    {
+      kind: 'epoch_ended',
+      epochId: deriveId('epoch', 'first'),
+      lastUpdateId: 1n,
+      reason: 'rotation',
+      receivedTimeNs: switchNs,
+    },
+    ...epochOf('second', 1n, switchNs),
+  ] as const satisfies readonly MarketRecord[]
+  const batch = { fromPosition: 0, toPosition: records.length, recordedUntilNs: switchNs + 5_000n, records }
+  assert.equal((await writer.write(batch)).outcome, 'committed')
+
+  const question: TapeQuestion = {
+    symbols: ['btcusd'],
+    from: START_NS,
+    to: switchNs + 2_000n,
+    feed: 'ws',
+    only: 'books',
+  }
+  assert.deepEqual(
+    (await all(tape, question)).map(({ kind }) => kind),
+    ['book', 'book'],
+  )
+  assert.deepEqual(
+    (await tape.coverage(question)).map(({ isKnown }) => isKnown),
+    [true, true],
+  )
+})
+
+/** An epoch of an empty book but for one bid. */
+function epochOf(name: string, updateId: bigint, receivedTimeNs: bigint): MarketRecord[] {
+  const [epochId, sessionId] = [deriveId('epoch', name), deriveId('session', name)]
+  const of = { symbol: 'btcusd', feed: 'ws', receivedTimeNs } as const
+  const price = '10' as DecimalText
+  const book = bookFromLevels([{ side: 'bid', price, quantity: price, reason: null }])
+  return [
+    { kind: 'session_opened', sessionId, url: 'ws://127.0.0.1:1', ...of },
+    { kind: 'epoch_started', epochId, sessionId, firstUpdateId: updateId, ...of },
+    {
+      kind: 'book_snapshot',
+      epochId,
+      ...of,
+      messageSeq: 1,
+      updateId,
+      eventTimeNs: null,
+      reason: 'initial',
+      bidPrices: [price],
+      bidQuantities: [price],
+      askPrices: [],
+      askQuantities: [],
+      digest: bookDigest(book),
+    },
+  ]
+}
 
 async function all(tape: Tape, question: TapeQuestion): Promise<readonly TapeEvent[]> {
   const events: TapeEvent[] = []

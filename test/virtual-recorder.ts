@@ -32,6 +32,8 @@ export class VirtualRecorder {
   readonly state: CorridorState = newCorridorState()
   records: MarketRecord[] = []
   observations: Observation[] = []
+  /** How long before the end of its step a frame is received, which a real clock has for each; falls within a step. */
+  frameLeadNs: (stepEndNs: bigint) => bigint = () => 0n
   readonly #intercept: Intercept
   readonly #connections = new Map<number, { theirs: Connection; messageSeq: number }>()
   #lastConnection = 0
@@ -116,7 +118,14 @@ export class VirtualRecorder {
   #frame(connection: number, line: { messageSeq: number }, frame: Frame): void {
     const payload = typeof frame === 'string' ? new TextEncoder().encode(frame) : frame
     const isBinary = typeof frame !== 'string'
-    this.#take({ kind: 'frame', at: this.#at(), connection, messageSeq: ++line.messageSeq, isBinary, payload })
+    this.#take({
+      kind: 'frame',
+      at: this.#at(this.frameLeadNs(this.#nowNs)),
+      connection,
+      messageSeq: ++line.messageSeq,
+      isBinary,
+      payload,
+    })
   }
 
   #take(event: CorridorEvent): void {
@@ -166,8 +175,8 @@ export class VirtualRecorder {
     this.#take({ kind: 'opened', at: this.#at(), connection })
   }
 
-  #at() {
-    return { wallNs: this.#nowNs, monoNs: this.#nowNs }
+  #at(leadNs = 0n) {
+    return { wallNs: this.#nowNs - leadNs, monoNs: this.#nowNs }
   }
 }
 
@@ -183,4 +192,19 @@ export function trueDigest(exchange: Exchange, symbol: string, updateId: bigint)
       reason: null,
     })
   return bookDigest(bookFromLevels([...bids.map(level('bid')), ...asks.map(level('ask'))]))
+}
+
+/** For `frameLeadNs`: frames of a step come half a millisecond apart in the mean, at nanoseconds that are drawn, and in their order. */
+export function receivedWithinStep(): (stepEndNs: bigint) => bigint {
+  let state = 1
+  let stepNs = 0n
+  let leadNs = STEP_NS
+  return (stepEndNs) => {
+    if (stepEndNs !== stepNs) leadNs = STEP_NS
+    stepNs = stepEndNs
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    const apartNs = BigInt((state >>> 8) % 1_000_000)
+    leadNs = apartNs < leadNs ? leadNs - apartNs : leadNs / 2n // more than the step has room for
+    return leadNs
+  }
 }

@@ -85,24 +85,34 @@ begin
   -- Whether the tables are those it writes (services/recorder, contact.ts).
   grant select on public.booktape_migrations to booktape_recorder;
   -- Whose data this is (packages/store, venue-stamp.ts).
-  grant select, insert (name) on booktape.venue to booktape_recorder;
+  grant select, insert (name, checksum) on booktape.venue to booktape_recorder;
   -- What is added (stored-columns.ts) ...
   grant insert on booktape.sessions, booktape.epochs, booktape.gaps, booktape.book_messages, booktape.book_snapshots,
     booktape.quotes, booktape.trades, booktape.instruments, booktape.audits, booktape.quarantine to booktape_recorder;
-  grant insert (journal_id, line, shard) on booktape.journals to booktape_recorder;
+  grant insert (journal_id, line, shard, checksum) on booktape.journals to booktape_recorder;
   -- ... what is looked up to change a row, or to compare with one that stands (writer.ts, instrument-history.ts) ...
   grant select on booktape.journals, booktape.sessions, booktape.epochs, booktape.gaps, booktape.trades,
     booktape.instruments to booktape_recorder;
   grant select (epoch_id, received_time, update_id) on booktape.book_messages to booktape_recorder; -- where an epoch ended
   grant select (epoch_id, received_from, received_to, last_update_id) on booktape.book_chunks to booktape_recorder; -- the same
+  -- ... what its status page asks: market.coverage, and the spans that it is made of ...
+  grant usage on schema market to booktape_recorder;
+  grant select on booktape.known_epochs to booktape_recorder;
+  -- ... by what rows are counted that were just added (counted-by.ts) ...
+  grant select (symbol, feed, line, received_time, checksum) on booktape.book_messages, booktape.book_snapshots, booktape.quotes,
+    booktape.quarantine to booktape_recorder;
+  grant select (symbol, feed, line, audited_at, checksum) on booktape.audits to booktape_recorder;
   -- ... and what may be changed: ends of what was open, and the mark on a trade that the venue took back. A price, a
   -- quantity, an id or a time that stands can be changed by nobody but the owner.
-  grant update (written_position, recorded_until) on booktape.journals to booktape_recorder;
-  grant update (closed_at, close_code, close_reason) on booktape.sessions to booktape_recorder;
-  grant update (ended_at, last_update_id, end_reason) on booktape.epochs to booktape_recorder;
-  grant update (to_id, ended_at, state) on booktape.gaps to booktape_recorder;
-  grant update (broken) on booktape.trades to booktape_recorder;
-  grant update (valid_to) on booktape.instruments to booktape_recorder;
+  grant update (written_position, recorded_until, checksum) on booktape.journals to booktape_recorder;
+  grant update (closed_at, close_code, close_reason, checksum) on booktape.sessions to booktape_recorder;
+  grant update (ended_at, last_update_id, end_reason, checksum) on booktape.epochs to booktape_recorder;
+  grant update (to_id, ended_at, state, checksum) on booktape.gaps to booktape_recorder;
+  grant update (broken, checksum) on booktape.trades to booktape_recorder;
+  grant update (valid_to, checksum) on booktape.instruments to booktape_recorder;
+  -- What was added is counted in the same transaction (tallies.ts).
+  grant select, insert on booktape.tallies to booktape_recorder;
+  grant update (row_count, checksum) on booktape.tallies to booktape_recorder;
   grant delete on booktape.gaps to booktape_recorder; -- a gap that proved empty
 
   -- The partitions belong to the owner of the tables, and messages are settled by taking them out of one table and into another:
@@ -131,7 +141,7 @@ begin
   grant select on booktape.venue, booktape.journals, booktape.sessions, booktape.epochs, booktape.gaps, booktape.book_messages,
     booktape.book_snapshots, booktape.quotes, booktape.trades, booktape.instruments, booktape.audits, booktape.quarantine,
     booktape.known_epochs, booktape.book_chunks, booktape.settled_messages, booktape.settled_changes,
-    booktape.omitted_runs to booktape_reader;
+    booktape.omitted_runs, booktape.tallies to booktape_reader;
 
   -- Who writes down what an account was offered and did: reads the market as people do, and of its own changes only what becomes known
   -- later.
@@ -144,7 +154,7 @@ begin
   end;
   grant usage on schema account to booktape_account;
   grant select on public.booktape_migrations to booktape_account;
-  grant insert (name) on booktape.venue to booktape_account;
+  grant insert (name, checksum) on booktape.venue to booktape_account;
   grant select, insert on all tables in schema account to booktape_account;
   grant update (written_position, state, recorded_until) on account.journals to booktape_account;
   grant update (book_state, book_reason, book_feed, book_epoch_id, book_update_id, book_filled_quantity, book_average_price,

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { assertStoredTruth } from '../stored-truth.ts'
+import { verifyAll } from '../whole.ts'
 import { findLedgerFaults } from './book-ledger.ts'
 import { findBookFaults } from './book-samples.ts'
 import { findTradeFaults } from './trade-ledger.ts'
@@ -35,6 +36,7 @@ export async function judge(world: World, samples: number): Promise<Verdict> {
     for (const bug of log.bugs) world.violated(`line ${line} says: ${bug}`)
     for (const leak of new Set(log.leaks)) world.violated(`line ${line} tells the password in ${leak}`)
   }
+  for (const sentence of (await verifyAll(world.postgres.url)).sentences) world.violated(`verify finds: ${sentence}`)
   const { epochs, gaps, faults } = await findLedgerFaults(world.postgres)
   const trades = await findTradeFaults(world, untilNs)
   const books = await findBookFaults(world, samples)

@@ -42,7 +42,8 @@ export class World {
   scenario = 'start'
   /** Before this instant (wall clock) no book was live, and nothing can be asked of the recorders. */
   firstLiveNs: bigint | null = null
-  readonly #directory: string
+  /** Where recorders have their directories; taken away at the end. */
+  readonly directory: string
   readonly #env: Environment
 
   private constructor(
@@ -55,7 +56,7 @@ export class World {
     this.venue = parts.venue
     this.database = parts.database
     this.symbols = parts.symbols
-    this.#directory = directory
+    this.directory = directory
     this.#env = env
   }
 
@@ -85,35 +86,44 @@ export class World {
 
   /** Where the recorder of a line keeps its journal, unless it was given another directory. */
   journalOf(line: string): string {
-    return join(this.#directory, line, 'journal')
+    return join(this.directory, line, 'journal')
   }
 
-  /** The recorder of a line; made, not started, when it is new. `env`: what this one is told beside what all are. */
-  recorder(line: string, env: Environment = {}): SpawnedRecorder {
-    const known = this.recorders.get(line)
+  /** What recorders know the database by: through its proxy. */
+  get databaseUrl(): string {
+    const url = new URL(this.postgres.url)
+    url.host = `${this.database.address.host}:${this.database.address.port}`
+    return url.href
+  }
+
+  /**
+   * The recorder of a name, which is its line's unless `env` names one; made, not started, when it is new. `env`: what this
+   * one is told beside what all are.
+   */
+  recorder(name: string, env: Environment = {}): SpawnedRecorder {
+    const known = this.recorders.get(name)
     if (known !== undefined) return known
+    const line = env['BOOKTAPE_LINE'] ?? name
     const venue = `${this.venue.address.host}:${this.venue.address.port}`
-    const databaseUrl = new URL(this.postgres.url)
-    databaseUrl.host = `${this.database.address.host}:${this.database.address.port}`
     const made = new SpawnedRecorder(
       line,
       {
         PATH: process.env['PATH'],
         BOOKTAPE_SYMBOLS: this.symbols.join(','),
         BOOKTAPE_LINE: line,
-        BOOKTAPE_DATA_DIR: join(this.#directory, line),
+        BOOKTAPE_DATA_DIR: join(this.directory, name),
         BOOKTAPE_HTTP_PORT: '0',
         BOOKTAPE_GEMINI_V1_URL: `ws://${venue}`,
         BOOKTAPE_GEMINI_WS_URL: `ws://${venue}`,
         BOOKTAPE_GEMINI_REST_URL: `http://${venue}`,
         BOOKTAPE_SNAPSHOT_INTERVAL: '10s',
-        DATABASE_URL: databaseUrl.href,
+        DATABASE_URL: this.databaseUrl,
         ...this.#env,
         ...env,
       },
       this.postgres.password,
     )
-    this.recorders.set(line, made)
+    this.recorders.set(name, made)
     return made
   }
 
@@ -188,7 +198,7 @@ export class World {
     await this.database.close()
     await this.exchange.stop()
     await this.postgres.remove()
-    await rm(this.#directory, { recursive: true, force: true })
+    await rm(this.directory, { recursive: true, force: true })
   }
 }
 

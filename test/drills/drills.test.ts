@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { archive } from './archive.ts'
 import type { Drill } from './drill.ts'
+import { exportMemory } from './export-memory.ts'
+import { exports } from './exports.ts'
 import { kills } from './kills.ts'
 import { lines } from './lines.ts'
 import { outage } from './outage.ts'
@@ -30,6 +33,19 @@ for (const [name, drill, small, shown] of [
     quotes,
     { minutes: 0.05 },
     [/^[1-9]\d+ quotes stored of [1-9]\d+ offered/, /^0 executions, at most [1-9]\d* requests in a minute, 0 too fast/],
+  ],
+  [
+    'exports',
+    exports,
+    { symbols: 1, minutes: 1, instants: 10 },
+    [/^hftbacktest: [1-9]\d+ changes and [1-9]\d* trades as [1-9]\d+ rows, .* [1-9]\d* instants compared/],
+  ],
+  ['export-memory', exportMemory, { millions: 0.2, 'goal-mib': 0 }, [/^ndjson: 200000 changes, /]],
+  [
+    'archive',
+    archive,
+    { minutes: 1, symbols: 2, instants: 50, 'goal-bytes': 0 },
+    [/^a second run: 0 parts published, 8 were there/, /^[1-9]\d of \d+ books equal the exchange's own/],
   ],
 ] as const satisfies readonly (readonly [string, Drill, Record<string, number>, readonly RegExp[]])[]) {
   test(`the drill "${name}" in small keeps every promise`, async () => {

@@ -1,12 +1,20 @@
 import { parseArgs } from 'node:util'
+import { archive } from './archive.ts'
 import { corruption } from './corruption.ts'
 import type { Drill } from './drill.ts'
+import { exportMemory } from './export-memory.ts'
+import { exports } from './exports.ts'
 import { halfOpen } from './half-open.ts'
 import { kills } from './kills.ts'
 import { lines } from './lines.ts'
 import { outage } from './outage.ts'
 import { quotes } from './quotes.ts'
+import { replay } from './replay.ts'
+import { reshard } from './reshard.ts'
+import { rolling } from './rolling.ts'
+import { runbook } from './runbook.ts'
 import { trades } from './trades.ts'
+import { viewers } from './viewers.ts'
 
 /** Each a promise, tried against real processes for as long as it takes. Exit code 1 when one is broken. */
 const DRILLS: Readonly<Record<string, Drill>> = {
@@ -17,6 +25,14 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   corruption,
   'half-open': halfOpen,
   quotes,
+  rolling,
+  reshard,
+  runbook,
+  exports,
+  'export-memory': exportMemory,
+  viewers,
+  replay,
+  archive,
 }
 
 /** The first ones tell the story. */

@@ -24,7 +24,9 @@ export function checkLive(world: World): void {
       continue
     }
     const silentSinceUs = world.cables.get(epoch.sessionId)?.silentSinceUs ?? world.time.nowUs
-    if (world.time.nowUs - Math.max(silentSinceUs, world.stalledUntilUs) > SILENCE_FOUND_US)
+    // A process that has just begun, after a full disk kept others from it, has judged nothing yet.
+    const judgedSinceUs = Math.max(silentSinceUs, world.stalledUntilUs, world.startedUs)
+    if (world.time.nowUs - judgedSinceUs > SILENCE_FOUND_US)
       world.violate(`G13: ${feed} ${symbol} is called live on a connection that is dead`)
     const checked = digests.get(track)
     if (checked?.updateId === lastUpdateId && checked.epochId === epoch.epochId) continue

@@ -163,10 +163,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a delta is taken for the snapshot',
-    foundBy: 1,
+    foundBy: 13,
     file: SUBSCRIPTION,
-    right: '  if (update.firstUpdateId === update.lastUpdateId) {\n',
-    wrong: '  if (update.firstUpdateId <= update.lastUpdateId) {\n',
+    right: '  const hasRange = update.firstUpdateId !== update.lastUpdateId\n',
+    wrong: '  const hasRange = update.firstUpdateId > update.lastUpdateId\n',
   },
   {
     name: 'frames of the old subscription are taken for the new one',

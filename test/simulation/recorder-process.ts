@@ -162,7 +162,8 @@ export class RecorderProcess {
     const newest = await loadCheckpoint(journal, journal.syncedPosition, isSuccessor)
     const live = await fastForward(journal, newest, journal.syncedPosition)
     const stored = await loadCheckpoint(journal, database.position(journal.journalId), isSuccessor)
-    if (newest.isBlank || stored.isBlank || live.damage.size > 0) this.#events.forgot(journal.journalId)
+    if (newest.blankFrom !== null || stored.blankFrom !== null || live.damage.size > 0)
+      this.#events.forgot(journal.journalId)
     const scribe = new Scribe({
       journal,
       live,
@@ -218,6 +219,7 @@ export class RecorderProcess {
       storing.catch((error: unknown) => failure.reject(error))
       corridor.note({ kind: 'started', at: now(), run: { ...this.#settings.run, runId: this.#dice.uuid() } })
       let isFull = false
+      let isReleasing = false
       const release = async (): Promise<void> => {
         const written = scribe.writtenPosition
         if (written !== null) await journal.release(written, clock.wallNs())
@@ -233,6 +235,14 @@ export class RecorderProcess {
         if (isFull) {
           release().catch((error: unknown) => failure.reject(error))
           return
+        }
+        if (journal.isCrowded && !isReleasing) {
+          isReleasing = true
+          release()
+            .catch(() => undefined)
+            .finally(() => {
+              isReleasing = false
+            })
         }
         if (journal.shouldPause) fleet.pause()
         else if (journal.shouldResume) fleet.resume()

@@ -34,8 +34,8 @@ const ON_THE_WAY_S = 5
 /** A stop ends within this (G15). */
 const STOP_S = 25
 
-/** One world from its beginning to the verdict. The same seed gives the same outcome. */
-export async function runSeed(seed: number): Promise<Outcome> {
+/** One world from its beginning to the verdict. The same seed gives the same outcome. `onEnd` may look at it before it is gone. */
+export async function runSeed(seed: number, onEnd?: (world: World) => Promise<void>): Promise<Outcome> {
   const world = new World(seed)
   const onRejection = (error: unknown): void => {
     world.violate(`G18: a rejection that nobody expected: ${error instanceof Error ? error.stack : String(error)}`)
@@ -65,6 +65,7 @@ export async function runSeed(seed: number): Promise<Outcome> {
     } catch (error) {
       world.violate(`G18: a replay failed: ${error instanceof Error ? error.stack : String(error)}`)
     }
+    await onEnd?.(world)
     return {
       seed,
       hash: world.hash,

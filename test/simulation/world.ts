@@ -65,12 +65,13 @@ export class World {
   /** Until then frames, syncs or the process may stand still. */
   stalledUntilUs = 0
   restarts = 0
+  /** When the process that runs now was started. */
+  startedUs = 0
   entries = 0
   onSecond: () => void = () => undefined
   readonly #settings: ProcessSettings
   readonly #hash = createHash('sha256')
   #collectUs: number
-  #startedUs = 0
   #failoversSeen = 0
 
   constructor(seed: number) {
@@ -171,7 +172,7 @@ export class World {
       },
     })
     this.process = process
-    this.#startedUs = this.time.nowUs
+    this.startedUs = this.time.nowUs
     process.start()
   }
 
@@ -226,7 +227,7 @@ export class World {
     const failovers = this.faults.get('failover') ?? 0
     const isNew = failovers > this.#failoversSeen
     this.#failoversSeen = failovers
-    return isNew || (this.database.wasAhead && this.time.nowUs - this.#startedUs < LAST_COMMIT_US)
+    return isNew || (this.database.wasAhead && this.time.nowUs - this.startedUs < LAST_COMMIT_US)
   }
 
   async #onOpened(journal: Journal): Promise<void> {

@@ -1,5 +1,5 @@
-import type { BookMessage, Feed, TradeRecord } from '@booktape/market'
-import type { PriceLevels } from '@booktape/store'
+import type { Feed, TradeRecord } from '@booktape/market'
+import type { PriceLevels, StoredMessage, StoredQuote } from '@booktape/store'
 
 /**
  * What a recording tells, in its order. Prices and quantities are exact texts, ids and times bigints.
@@ -25,10 +25,13 @@ export type TapeBook = Readonly<{
 }>
 
 /** One message of the venue, whose changes hold together. */
-export type TapeMessage = BookMessage & Readonly<{ line: string }>
+export type TapeMessage = StoredMessage
 
 /** `source` is `rest` where it was not seen live: then it stands at the venue's time. */
 export type TapeTrade = TradeRecord & Readonly<{ line: string }>
+
+/** The best bid and offer: of `ws` the venue's own bookTicker, of `v1` the top of the book after each message that changed it. */
+export type TapeQuote = StoredQuote
 
 /** No line of the feed knows the book in [fromNs, toNs). */
 export type TapeGap = Readonly<{
@@ -44,9 +47,14 @@ export type TapeGap = Readonly<{
 /** Whose time orders the events of several symbols, and books among trades. */
 export type TapeClock = 'received' | 'exchange'
 
-/** The instant of an event on a clock; what the venue gave no time for stands at ours. */
+const REST_OF_MICROSECOND_NS = 999n
+
+/**
+ * The instant of an event on a clock; what the venue gave no time for stands at ours. A gap begins at a microsecond, and what it follows
+ * was received within it: everything of that microsecond comes first.
+ */
 export function instantOf(event: TapeEvent, clock: TapeClock): bigint {
-  if (event.kind === 'gap') return event.fromNs
+  if (event.kind === 'gap') return event.fromNs + REST_OF_MICROSECOND_NS
   if (event.kind === 'trade' && (clock === 'exchange' || event.source === 'rest')) return event.eventTimeNs
   return clock === 'exchange' ? (event.eventTimeNs ?? event.receivedTimeNs) : event.receivedTimeNs
 }

@@ -55,6 +55,10 @@ export class Checkpoints {
     return this.#bytes
   }
 
+  get largestBytes(): number {
+    return Math.max(0, ...this.#bytesByPosition.values())
+  }
+
   /** Durable under its name or not there at all. @throws JournalError WRITE_FAILED; the journal itself is not harmed. */
   async write(position: number, bytes: Uint8Array): Promise<void> {
     invariant(bytes.length <= MAX_CHECKPOINT_BYTES, 'a checkpoint is at most MAX_CHECKPOINT_BYTES')
@@ -81,9 +85,10 @@ export class Checkpoints {
     this.#bytesByPosition.set(position, HEAD_BYTES + bytes.length)
   }
 
-  /** The newest one that holds, at or before a position. */
-  async newest(atOrBefore: number): Promise<Checkpoint | null> {
-    const positions = [...this.#bytesByPosition.keys()].filter((position) => position <= atOrBefore)
+  /** The newest one that holds, at or before a position, and not before another. */
+  async newest(atOrBefore: number, notBefore = 0): Promise<Checkpoint | null> {
+    const isAsked = (position: number): boolean => position >= notBefore && position <= atOrBefore
+    const positions = [...this.#bytesByPosition.keys()].filter(isAsked)
     for (const position of positions.sort((a, b) => b - a)) {
       const bytes = await this.#read(position)
       if (bytes !== null) return { position, bytes }

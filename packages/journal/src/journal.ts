@@ -9,6 +9,7 @@ import { ID_NAME, settleJournalId } from './journal-id.ts'
 import {
   DEFAULT_SEGMENT_BYTES,
   DEFAULT_SYNC_INTERVAL_MS,
+  EARLY_RELEASE_PERCENT,
   MAX_UNSYNCED_BYTES,
   OVERRUN_BYTES,
   RESERVE_BYTES,
@@ -183,6 +184,18 @@ export class Journal {
     return this.bytes + this.unsyncedBytes >= this.#options.limitBytes
   }
 
+  /** So near the limit that written segments go before their retention is over: `release` is to be called now. */
+  get isCrowded(): boolean {
+    return this.bytes + this.unsyncedBytes > this.#crowdedBytes
+  }
+
+  /** Leaves room for a whole segment and its checkpoint, so that a journal that is let go in time is never full. */
+  get #crowdedBytes(): number {
+    const { limitBytes, maxSegmentBytes = DEFAULT_SEGMENT_BYTES } = this.#options
+    const share = Math.floor(limitBytes / 100) * EARLY_RELEASE_PERCENT
+    return Math.min(share, limitBytes - maxSegmentBytes - this.#checkpoints.largestBytes)
+  }
+
   /**
    * Durable entries from `from` to `to` (at most to what is durable at the call), in batches of about READ_BATCH_BYTES. Payloads of
    * a batch share one buffer: keep copies, not many batches.
@@ -201,9 +214,12 @@ export class Journal {
     await this.#checkpoints.write(position, bytes)
   }
 
-  /** The newest checkpoint that holds, at or before a position; damaged ones are skipped. */
+  /**
+   * The newest checkpoint that holds, at or before a position; damaged ones are skipped, and those whose next entry is no longer
+   * kept: a crash may leave them behind the segments that were let go.
+   */
   newestCheckpoint(atOrBefore: number): Promise<Checkpoint | null> {
-    return this.#checkpoints.newest(atOrBefore)
+    return this.#checkpoints.newest(atOrBefore, this.firstPosition - 1)
   }
 
   /**
@@ -225,7 +241,7 @@ export class Journal {
       .then(() =>
         releaseSegments(this.#disk, this.#directory, this.#writer, this.#checkpoints, writtenUpTo, {
           olderThanNs: nowNs - BigInt(this.#options.retentionMs) * 1_000_000n,
-          limitBytes: this.#options.limitBytes,
+          crowdedBytes: this.#crowdedBytes,
         }),
       )
     return this.#releasing

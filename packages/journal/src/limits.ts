@@ -34,7 +34,7 @@ export const READ_BATCH_BYTES = 1024 * 1024
 /** Room past the limit for entries that say why nothing is recorded. They are small: this is tens of thousands. */
 export const RESERVE_BYTES = 4 * 1024 * 1024
 
-/** From this share of the limit on, written segments are deleted before their retention is over. */
+/** From this share of the limit on at the latest, written segments are deleted before their retention is over. */
 export const EARLY_RELEASE_PERCENT = 90
 
 /** A checkpoint is held in memory whole, by the writer and by the reader. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { checkpointName } from './checkpoints.ts'
 import { expectedTexts, openJournal, readAll, temporaryDirectory, texts, writeEntries } from './journal.fixture.ts'
 import type { Journal, JournalOptions } from './journal.ts'
 import { HEADER_BYTES } from './segment-header.ts'
@@ -67,12 +69,13 @@ test('the bytes shrink by what was deleted', async (t) => {
 })
 
 test('near the limit, written segments go before their retention is over, but no more than needed', async (t) => {
-  // 4 headers, 9 entries of 52 bytes and one of 53, one checkpoint of 50: 843 bytes, and 619 without the first segment.
-  const [journal] = await tenEntries(t, [9], { limitBytes: 700, retentionMs: 1_000_000_000 })
-  assert.equal(journal.isFull, true)
+  // 4 headers, 9 entries of 52 bytes and one of 53, one checkpoint of 50: 843 bytes, and 619 without the first segment. A whole
+  // segment has 227.
+  const [journal] = await tenEntries(t, [9], { limitBytes: 619 + 227 + 50, retentionMs: 1_000_000_000 })
+  assert.deepEqual([journal.isCrowded, journal.isFull], [true, false])
   await journal.release(10, 10n * SECOND)
   assert.equal(journal.firstPosition, 4)
-  assert.equal(journal.isFull, false)
+  assert.equal(journal.isCrowded, false)
 })
 
 test('near the limit, segments that were not written on stay', async (t) => {
@@ -80,4 +83,17 @@ test('near the limit, segments that were not written on stay', async (t) => {
   await journal.release(2, LONG_AFTER)
   assert.equal(journal.firstPosition, 1)
   assert.equal(journal.isFull, true)
+})
+
+test('a checkpoint that a crash left behind the segments that were let go is none', async (t) => {
+  const [journal, directory] = await tenEntries(t, [3, 6])
+  const path = join(directory, checkpointName(3))
+  const leftBehind = await readFile(path)
+  await journal.release(10, LONG_AFTER)
+  await journal.close()
+  await writeFile(path, leftBehind)
+  await rm(join(directory, checkpointName(6)))
+  const again = await openJournal(t, directory)
+  assert.equal(again.firstPosition, 7)
+  assert.equal(await again.newestCheckpoint(10), null)
 })

@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import type { Checkpoints } from './checkpoints.ts'
 import type { Disk } from './disk.ts'
 import type { GroupWriter } from './group-writer.ts'
-import { EARLY_RELEASE_PERCENT } from './limits.ts'
 
 /** Deletes what no replay needs any more, the oldest first, so that what is left is always the whole newer end. */
 export async function releaseSegments(
@@ -11,14 +10,13 @@ export async function releaseSegments(
   writer: GroupWriter,
   checkpoints: Checkpoints,
   writtenUpTo: number,
-  bounds: Readonly<{ olderThanNs: bigint; limitBytes: number }>,
+  bounds: Readonly<{ olderThanNs: bigint; crowdedBytes: number }>,
 ): Promise<void> {
-  const crowdedBytes = Math.floor(bounds.limitBytes / 100) * EARLY_RELEASE_PERCENT
   const releasable = (startOfReplay: number): string | null => {
     const [oldest, next] = writer.segments
     if (oldest === undefined || next === undefined || next.firstPosition - 1 > startOfReplay) return null
     const isOld = oldest.lastWallNs < bounds.olderThanNs
-    const isCrowded = writer.segmentBytes + checkpoints.bytes > crowdedBytes
+    const isCrowded = writer.segmentBytes + checkpoints.bytes > bounds.crowdedBytes
     return isOld || isCrowded ? oldest.name : null
   }
   if (releasable(writtenUpTo) === null) return // so that no checkpoint is read in vain

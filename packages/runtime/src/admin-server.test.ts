@@ -8,6 +8,13 @@ const failures: string[] = []
 const server = createAdminServer({
   routes: {
     '/livez': () => Promise.resolve({ status: 200, contentType: 'text/plain', body: 'ok\n' }),
+    '/told': ({ query, acceptsGzip }) =>
+      Promise.resolve({
+        status: 200,
+        contentType: 'text/plain',
+        body: new TextEncoder().encode(`${query.get('symbol')} ${acceptsGzip}`),
+        headers: { 'cache-control': 'private', vary: 'accept-encoding' },
+      }),
     '/broken': () => Promise.reject(new Error('canary: /secret/path')),
   },
   onError: (path, error) => failures.push(`${path} ${String(error)}`),
@@ -19,9 +26,9 @@ for (const [method, path, status, body] of [
   ['GET', '/livez', 200, 'ok\n'],
   ['GET', '/livez?verbose', 200, 'ok\n'],
   ['HEAD', '/livez', 200, ''],
-  ['GET', '/nothing', 404, 'not found; there is /livez, /broken\n'],
-  ['GET', '/__proto__', 404, 'not found; there is /livez, /broken\n'],
-  ['GET', '/constructor', 404, 'not found; there is /livez, /broken\n'],
+  ['GET', '/nothing', 404, 'not found; there is /livez, /told, /broken\n'],
+  ['GET', '/__proto__', 404, 'not found; there is /livez, /told, /broken\n'],
+  ['GET', '/constructor', 404, 'not found; there is /livez, /told, /broken\n'],
   ['POST', '/livez', 405, 'only GET and HEAD are answered here\n'],
   ['DELETE', '/nothing', 405, 'only GET and HEAD are answered here\n'],
   ['GET', '/broken', 500, 'this page failed; the log says why\n'],
@@ -33,6 +40,32 @@ for (const [method, path, status, body] of [
     assert.equal(response.headers.get('x-content-type-options'), 'nosniff')
   })
 }
+
+test('a route is told the query and what may be compressed, and adds headers of its own', async () => {
+  const plain = await fetch(`${url}/told?symbol=btcusd&x`, { headers: { 'accept-encoding': 'identity' } })
+  assert.equal(await plain.text(), 'btcusd false')
+  assert.deepEqual([plain.headers.get('cache-control'), plain.headers.get('vary')], ['private', 'accept-encoding'])
+  const packed = await fetch(`${url}/told?symbol=%3Cb%3E`, { headers: { 'accept-encoding': 'br, gzip' } })
+  assert.equal(await packed.text(), '<b> true')
+})
+
+test('an answer that is not read to its end in time closes its connection', async () => {
+  const large = new Uint8Array(64 * 2 ** 20) // more than the system takes of it into its buffers
+  const slow = createAdminServer({
+    routes: { '/large': () => Promise.resolve({ status: 200, contentType: 'text/plain', body: large }) },
+    answerTimeoutMs: 50,
+  })
+  const address = await slow.start('127.0.0.1', 0)
+  const client = connect(address.port, '127.0.0.1')
+  await once(client, 'connect')
+  client.write('GET /large HTTP/1.1\r\nhost: x\r\n\r\n')
+  const cut = once(client, 'error', { signal: AbortSignal.timeout(20_000) })
+  client.pause() // and never read
+  const knocking = setInterval(() => client.write('\r\n'), 5) // which is how one that does not read learns of it
+  await cut
+  clearInterval(knocking)
+  await slow.stop()
+})
 
 test('what made a page fail goes to the log', () => {
   assert.deepEqual(failures, ['/broken Error: canary: /secret/path'])

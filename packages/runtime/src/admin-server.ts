@@ -1,10 +1,19 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 
-export type Answer = Readonly<{ status: number; contentType: string; body: string }>
+/** What a route is told of the request. */
+export type Question = Readonly<{ query: URLSearchParams; acceptsGzip: boolean }>
+
+/** `headers`: beside those that every answer has; in lower case. */
+export type Answer = Readonly<{
+  status: number
+  contentType: string
+  body: string | Uint8Array
+  headers?: Readonly<Record<string, string>>
+}>
 
 /** Path (exact, without query) to what answers it. A route that throws is answered 500 without its reason. */
-export type Routes = Readonly<Record<string, () => Promise<Answer>>>
+export type Routes = Readonly<Record<string, (question: Question) => Promise<Answer>>>
 
 export type AdminAddress = Readonly<{ host: string; port: number; url: string }>
 
@@ -24,6 +33,8 @@ export const MAX_HEADER_BYTES = 8 * 1024
 export const TIMEOUT_CHECK_MS = 1000
 /** Probes, Prometheus and a few people. One more closes the connection that has been silent longest. */
 export const MAX_CONNECTIONS = 64
+/** How long an answer may take to be made and read: one that is never read would hold its connection for ever. */
+export const ANSWER_TIMEOUT_MS = 10_000
 /** After this, stop closes connections whose answer still waits. */
 export const STOP_GRACE_MS = 1000
 
@@ -32,8 +43,13 @@ export class AdminServerError extends Error {
 }
 
 export function createAdminServer(
-  options: Readonly<{ routes: Routes; onError?: (path: string, error: unknown) => void }>,
+  options: Readonly<{
+    routes: Routes
+    onError?: (path: string, error: unknown) => void
+    answerTimeoutMs?: number // for tests
+  }>,
 ): AdminServer {
+  const { answerTimeoutMs = ANSWER_TIMEOUT_MS } = options
   const routes = new Map(Object.entries(options.routes))
   const silent = new Set<Socket>() // connections with no question being answered, longest silent first
   let open = 0
@@ -48,7 +64,9 @@ export function createAdminServer(
     },
     (request, response) => {
       silent.delete(request.socket)
+      const patience = setTimeout(() => request.socket.destroy(), answerTimeoutMs)
       response.once('close', () => {
+        clearTimeout(patience)
         if (!request.socket.destroyed) silent.add(request.socket)
       })
       void reply(request, response)
@@ -69,26 +87,31 @@ export function createAdminServer(
   })
 
   async function reply(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = (request.url ?? '').split('?', 1)[0] ?? ''
-    const answer = await answerTo(request.method ?? '', path)
-    const body = Buffer.from(answer.body)
+    const url = request.url ?? ''
+    const [path = ''] = url.split('?', 1)
+    const answer = await answerTo(request.method ?? '', path, {
+      query: new URLSearchParams(url.slice(path.length)),
+      acceptsGzip: /\bgzip\b/.test(request.headers['accept-encoding'] ?? ''),
+    })
+    const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body
     response.writeHead(answer.status, {
       'content-type': answer.contentType,
       'content-length': body.length,
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
+      ...answer.headers,
       ...(answer.status === 405 ? { allow: 'GET, HEAD' } : {}),
     })
     response.end(request.method === 'HEAD' ? undefined : body)
     request.resume() // a body is not read by anyone, and must not hold up the connection
   }
 
-  async function answerTo(method: string, path: string): Promise<Answer> {
+  async function answerTo(method: string, path: string, question: Question): Promise<Answer> {
     if (method !== 'GET' && method !== 'HEAD') return plainText(405, 'only GET and HEAD are answered here')
     const route = routes.get(path)
     if (route === undefined) return plainText(404, `not found; there is ${[...routes.keys()].join(', ')}`)
     try {
-      return await route()
+      return await route(question)
     } catch (error) {
       options.onError?.(path, error)
       return plainText(500, 'this page failed; the log says why')

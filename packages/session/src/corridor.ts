@@ -44,7 +44,7 @@ export type CorridorState = {
 export const FROM_FIRST_ENTRY = 0n
 
 /** Bump when the state changes its shape: a checkpoint of another version is not read. */
-export const STATE_VERSION = 15
+export const STATE_VERSION = 16
 
 /** Few enough that one lost connection hurts few symbols; twenty streams on one connection were seen to work. */
 export const SYMBOLS_PER_WS_CONNECTION = 20
@@ -195,7 +195,7 @@ function onRestBook(state: CorridorState, event: Extract<CorridorEvent, { kind: 
   for (const session of state.sessions.values()) {
     if (session.feed !== 'v1' || state.run === null) continue
     const track = tracksOf(session).find(({ symbol }) => symbol === event.symbol)
-    if (track === undefined || takeRestBook(track, event, step) !== 'different') continue
+    if (track === undefined || takeRestBook(track, session.expectedSequence, event, step) !== 'different') continue
     return divergeV1(session, event.at, state.run, step)
   }
 }

@@ -10,15 +10,16 @@ import type { Track } from './track.ts'
 /**
  * A v1 book without the new API beside it has nothing to be compared with but REST, whose books carry no id and are some moments
  * old. So it is looked at twice: a level that differs in both looks, in the same way on both sides, has not been moving; it is
- * wrong. Loose, and only of the best levels, but it finds a level that stays when it should have gone.
+ * wrong, if the connection is alive: of one that has fallen silent since, the liveness limit is the judge. Loose, and only of the
+ * best levels, but it finds a level that stays when it should have gone.
  */
 export type RestAudit = {
   dueNs: bigint // monotonic
   askedNs: bigint | null
   /** The book was taken anew because of REST, and REST has not agreed since: of two words of the venue, the newer book's counts. */
   isDoubted: boolean
-  /** What differed in the first look, by side and price, and when that was; null before the first look. */
-  suspects: Readonly<{ monoNs: bigint; levels: ReadonlyMap<string, string> }> | null
+  /** What differed in the first look, by side and price, when that was, and how many messages had come; null before it. */
+  suspects: Readonly<{ monoNs: bigint; heard: number; levels: ReadonlyMap<string, string> }> | null
 }
 
 export const REST_AUDIT_INTERVAL_MS = 240_000
@@ -40,9 +41,10 @@ export function askRestWhenDue(track: Track, at: Instant, step: Step): void {
   step.orders.push({ kind: 'fetch_book', symbol })
 }
 
-/** REST's answer: `different` when the book is to be taken anew. */
+/** REST's answer: `different` when the book is to be taken anew. `heard`: the messages of this connection so far. */
 export function takeRestBook(
   track: Track,
+  heard: number,
   event: Extract<CorridorEvent, { kind: 'book_page' }>,
   step: Step,
 ): 'equal' | 'different' | null {
@@ -60,8 +62,9 @@ export function takeRestBook(
   const first = audit.suspects
   audit.suspects = null
   if (levels.size === 0) return judge(track, compared, 0, at, step)
-  if (first === null || at.monoNs - first.monoNs > msToNs(REST_AUDIT_INTERVAL_MS / 2)) {
-    audit.suspects = { monoNs: at.monoNs, levels }
+  const isFirst = first === null || at.monoNs - first.monoNs > msToNs(REST_AUDIT_INTERVAL_MS / 2)
+  if (isFirst || first.heard === heard) {
+    audit.suspects = { monoNs: at.monoNs, heard, levels }
     audit.dueNs = at.monoNs + msToNs(SECOND_LOOK_MS)
     return null
   }

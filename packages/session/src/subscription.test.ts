@@ -16,27 +16,26 @@ const RUN = {
 } as const
 const AT = { wallNs: 1_790_000_000_000_000_000n, monoNs: 0n }
 
-for (const [first, changes, isLive] of [
-  [
-    'a book of both sides',
-    [level('bid', '99', '1'), level('bid', '98', '1'), level('ask', '101', '2'), level('ask', '102', '1')],
-    true,
-  ],
-  [
-    'one bid, and asks that are removed',
-    [level('bid', '99', '1'), level('ask', '101', '0'), level('ask', '102', '0')],
-    false,
-  ],
-  ['one side only', [level('bid', '99', '1')], false],
-  ['a crossed book', [level('bid', '99', '1'), level('ask', '98', '2')], false],
+const BOOK = [level('bid', '99', '1'), level('bid', '98', '1'), level('ask', '101', '2'), level('ask', '102', '1')]
+const ONE_SIDE = [level('bid', '99', '1')]
+const REMOVING = [level('bid', '99', '1'), level('ask', '101', '0'), level('ask', '102', '0')]
+const CROSSED = [level('bid', '99', '1'), level('ask', '98', '2')]
+
+for (const [doubted, before, first, changes, isLive] of [
+  ['books', BOOK, 'a book of both sides', BOOK, true],
+  ['books', BOOK, 'one bid, and asks that are removed', REMOVING, false],
+  ['books', BOOK, 'one side only', ONE_SIDE, false],
+  ['books', BOOK, 'a crossed book', CROSSED, false],
+  ['messages of one side', ONE_SIDE, 'a book of both sides', BOOK, false],
+  ['messages that remove', REMOVING, 'a book of both sides', BOOK, false],
 ] as const) {
-  test(`after ${DOUBTS_BEFORE_BELIEF} first messages that were none, ${first} is ${isLive ? '' : 'not '}believed to be a snapshot`, () => {
+  test(`after ${DOUBTS_BEFORE_BELIEF} ${doubted} with a range, ${first} is ${isLive ? '' : 'not '}believed to be a snapshot`, () => {
     const subscription = newSubscription(newTrack('btcusd', 'ws'))
     const ids: string[] = []
     const ask = (make: (id: number) => string): void => void ids.push(make(ids.length + 1))
     onOpened(subscription, AT, ask)
     for (let doubt = 0; doubt < DOUBTS_BEFORE_BELIEF; doubt++) {
-      take(ask, [level('bid', '99', '1')], 12n + BigInt(doubt))
+      take(ask, before, 12n + BigInt(doubt))
       const { phase } = subscription
       assert.equal(phase.phase, 'unsubscribing')
       if (phase.phase === 'unsubscribing') onReply(subscription, phase.requestId, null, AT, RUN, ask, emptyStep())

@@ -48,7 +48,7 @@ export type Subscription = {
   phase: SubscriptionPhase
   attempt: number // resyncs in a row
   liveSinceNs: bigint | null // monotonic
-  doubts: number // first depth messages in a row that were no believable snapshot
+  doubts: number // first depth messages in a row that could be a snapshot, and were not believed to be one
   doubtedId: bigint | null // where the last of them that had a range ended
   staleInARow: number // updates that told nothing new
   tradesListed: boolean // the venue confirmed that it sends us this symbol's trades
@@ -69,7 +69,7 @@ export type Ask = (make: (id: number) => string) => void
 export const REPLY_DEADLINE_MS = 10_000
 /**
  * A snapshot has equal first and last ids on the wire, though the documents allow a range. A first message with a range, or one
- * far smaller than the book before, is believed only after this many others, and only if it has a snapshot's looks.
+ * far smaller than the book before, is believed only after this many others in a row, all with a snapshot's looks.
  */
 export const DOUBTS_BEFORE_BELIEF = 2
 /**
@@ -280,19 +280,19 @@ function isBelievable(subscription: Subscription, update: BookUpdate, step: Step
   const { track } = subscription
   const isBookLike = looksLikeSnapshot(update)
   const isSmall = isSuspiciouslySmall(track, update)
-  if (update.firstUpdateId === update.lastUpdateId) {
-    if (isBookLike && !isSmall) return true
-    // A book that has shrunk and stands still comes again as it is, and is believed in the end.
-    if (isBookLike && subscription.doubts >= DOUBTS_BEFORE_BELIEF) return true
-    subscription.doubts++
-    return false
+  const hasRange = update.firstUpdateId !== update.lastUpdateId
+  if (!hasRange && isBookLike && !isSmall) return true
+  if (hasRange) {
+    noteAnomaly(track, 'unmarked_snapshot', 1, step)
+    // One delta may be echoed at each new subscription: however often it comes, it is one reason to doubt, and none to believe.
+    if (subscription.doubtedId === update.lastUpdateId) return false
+    subscription.doubtedId = update.lastUpdateId
   }
-  noteAnomaly(track, 'unmarked_snapshot', 1, step)
-  // One delta may be echoed at each new subscription: however often it comes, it is one reason to doubt, and none to believe.
-  if (subscription.doubtedId === update.lastUpdateId) return false
-  if (subscription.doubts >= DOUBTS_BEFORE_BELIEF && isBookLike && !isSmall && isWholeBook(update)) return true
-  subscription.doubts++
-  subscription.doubtedId = update.lastUpdateId
+  // A book that has shrunk and stands still comes again as it is, and a venue that tells books with a range does so each time: one that
+  // could not be a book in between means that deltas come where snapshots are missing.
+  const couldBeBook = isBookLike && (!hasRange || (!isSmall && isWholeBook(update)))
+  if (couldBeBook && subscription.doubts >= DOUBTS_BEFORE_BELIEF) return true
+  subscription.doubts = couldBeBook ? subscription.doubts + 1 : 0
   return false
 }
 

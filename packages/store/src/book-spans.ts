@@ -42,6 +42,7 @@ export async function bookSpans(client: PoolClient, question: ReplayQuestion): P
     eventTimeNs: row.event_time_ns,
     messages: {
       epochId: row.epoch_id,
+      line: row.line,
       afterSeq: row.message_seq,
       lastSeq: row.last_seq,
       fromTime: row.from_time,

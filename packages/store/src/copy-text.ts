@@ -1,5 +1,10 @@
 import { invariant } from '@booktape/market'
+import { addChecksums, checksumOf } from './checksum.ts'
 import { MAX_STATEMENT_LENGTH, MAX_STATEMENT_ROWS, type StatementBlock } from './statement-blocks.ts'
+
+/** Where a row is counted (tallies.ts). `hour`: `2026-07-29T08`. */
+export type Place = Readonly<{ symbol: string; feed: string; hour: string }>
+export type Count = { rows: number; checksum: number }
 
 const FIRST_BYTES = 8 * 1024
 const COMMA = 44
@@ -13,12 +18,15 @@ const LAST_ASCII = 127
  * which the garbage collector knows nothing, and goes to Postgres as it stands.
  *
  * A row is a line, its fields are spelled as array elements are (array-text.ts): the same quotes, the same escape, the same bare
- * word for no value. So a row can be read back as the columns of a statement where COPY does not serve.
+ * word for no value. So a row can be read back as the columns of a statement where COPY does not serve. The last field of each
+ * row is the checksum of what stands before it.
  */
 export class CopyText {
   #bytes: Uint8Array = new Uint8Array(FIRST_BYTES)
   #length = 0
-  readonly #ends: number[] = [] // of each row
+  readonly #ends: number[] = [] // of each row, as are these two
+  readonly #checksums: number[] = []
+  readonly #places: Place[] = []
   #isRowBegun = false
 
   get rows(): number {
@@ -56,11 +64,30 @@ export class CopyText {
     this.#ascii('}"')
   }
 
-  endRow(): void {
+  /** `place`: where the row is counted; rows of one place share one object. */
+  endRow(place: Place): void {
     invariant(this.#isRowBegun, 'a row has fields')
+    const checksum = checksumOf(this.#bytes.subarray(this.#ends.at(-1) ?? 0, this.#length))
+    this.field(String(checksum))
     this.#byte(LINE_FEED)
     this.#isRowBegun = false
     this.#ends.push(this.#length)
+    this.#checksums.push(checksum)
+    this.#places.push(place)
+  }
+
+  /** The sum of all rows' checksums. */
+  get checksum(): number {
+    return this.#checksums.reduce(addChecksums, 0)
+  }
+
+  /** Empty, with the room it has. */
+  clear(): void {
+    this.#length = 0
+    this.#isRowBegun = false
+    this.#ends.length = 0
+    this.#checksums.length = 0
+    this.#places.length = 0
   }
 
   /** Cut at the limits of a statement. */
@@ -70,7 +97,11 @@ export class CopyText {
       const start = from === 0 ? 0 : (ends[from - 1] ?? 0)
       let to = from + 1
       while (to < ends.length && to - from < MAX_STATEMENT_ROWS && (ends[to] ?? 0) - start <= MAX_STATEMENT_LENGTH) to++
-      yield new CopyBlock(this.#bytes.subarray(start, ends[to - 1]), to - from)
+      yield new CopyBlock(
+        this.#bytes.subarray(start, ends[to - 1]),
+        to - from,
+        counted(this.#places.slice(from, to), this.#checksums.slice(from, to)),
+      )
       from = to
     }
   }
@@ -111,17 +142,33 @@ export class CopyText {
 export class CopyBlock implements StatementBlock {
   readonly text: Uint8Array
   readonly rows: number
+  readonly counts: ReadonlyMap<Place, Count>
   #columns: readonly (readonly string[])[] | null = null
 
-  constructor(text: Uint8Array, rows: number) {
+  constructor(text: Uint8Array, rows: number, counts: ReadonlyMap<Place, Count>) {
     this.text = text
     this.rows = rows
+    this.counts = counts
   }
 
   get columns(): readonly (readonly string[])[] {
     this.#columns ??= columnsOf(this.text)
     return this.#columns
   }
+}
+
+function counted(places: readonly Place[], checksums: readonly number[]): ReadonlyMap<Place, Count> {
+  const counts = new Map<Place, Count>()
+  for (const [i, place] of places.entries()) {
+    const count = counts.get(place)
+    const checksum = checksums[i] as number
+    if (count === undefined) counts.set(place, { rows: 1, checksum })
+    else {
+      count.rows++
+      count.checksum = addChecksums(count.checksum, checksum)
+    }
+  }
+  return counts
 }
 
 function columnsOf(text: Uint8Array): string[][] {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { openDatabase } from './database.ts'
+import { readStatus } from './status-read.ts'
 import { openStore } from './writer.fixture.ts'
 
 for (const [sql, expected] of [
@@ -18,5 +20,17 @@ for (const [sql, expected] of [
     const { database } = await openStore(t)
     const { rows } = await database.pool.query<{ value: unknown }>(`select ${sql} as value`)
     assert.deepEqual(rows[0]?.value, expected)
+  })
+}
+
+for (const through of ['its pool', 'Kysely'] as const) {
+  test(`a database that was asked through ${through} keeps no connection once it is closed`, async (t) => {
+    const { url } = await openStore(t)
+    const database = openDatabase(url, { applicationName: 'booktape test', max: 1 })
+    if (through === 'Kysely') await readStatus(database)
+    else await database.pool.query('select 1')
+    assert.equal(database.pool.totalCount, 1)
+    await database.close()
+    assert.equal(database.pool.totalCount, 0)
   })
 }

@@ -79,7 +79,10 @@ export function openDatabase(url: string, options: DatabaseOptions): Database {
     pool,
     queries,
     name: redactDatabaseUrl(url),
-    close: () => queries.destroy(),
+    close: async () => {
+      await queries.destroy()
+      if (!pool.ending) await pool.end() // Kysely ends only a pool that it has used
+    },
     abandon: () => sockets.forEach((socket) => socket.destroy()),
   }
 }

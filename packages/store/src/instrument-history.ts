@@ -1,7 +1,10 @@
 import { type Instrument, invariant } from '@booktape/market'
 import type { PoolClient } from 'pg'
 import { cleanText } from './array-text.ts'
+import { counting } from './counted-by.ts'
+import { changedChecksum, ledgerChecksum } from './ledger-checksums.ts'
 import type { InstrumentRecord } from './rows.ts'
+import type { CountedRows, Tallies } from './tallies.ts'
 import { timestampText } from './timestamp.ts'
 
 /** Texts of the symbol details are words such as `open`; longer ones are not the venue's. */
@@ -49,7 +52,11 @@ export function instrumentHistory(newest: readonly Valid[], observed: readonly I
 }
 
 /** Moves the stored history by what was observed; gives the number of rows added. Inside a transaction. */
-export async function writeInstruments(client: PoolClient, observed: readonly InstrumentRecord[]): Promise<number> {
+export async function writeInstruments(
+  client: PoolClient,
+  observed: readonly InstrumentRecord[],
+  tallies: Tallies,
+): Promise<number> {
   // Both lines see the same change at nearly the same time: one at a time reads and writes the history.
   await client.query(`select pg_advisory_xact_lock(hashtextextended('booktape instruments', 0))`)
   const symbols = [...new Set(observed.map((record) => storable(record.instrument).symbol))]
@@ -59,8 +66,8 @@ export async function writeInstruments(client: PoolClient, observed: readonly In
     await client.query(END, [ended.map((row) => row.symbol), ended.map((row) => microsText(row.toMicros))])
   }
   if (added.length === 0) return 0
-  const inserted = await client.query(ADD, addedColumns(added))
-  invariant(inserted.rowCount === added.length, 'a new instrument row begins after every row of its symbol')
+  const inserted = await client.query<CountedRows>(ADD, addedColumns(added))
+  invariant(tallies.take(inserted.rows) === added.length, 'a new instrument row begins after every row of its symbol')
   return added.length
 }
 
@@ -68,13 +75,18 @@ const NEWEST = `select symbol, base_currency, quote_currency, price_increment, q
     product_type, contract_type, (extract(epoch from valid_from) * 1000000)::bigint as from_micros
   from booktape.instruments where valid_to is null and symbol = any($1::text[])`
 
-const END = `update booktape.instruments i set valid_to = given.valid_to
+const END = `update booktape.instruments i set valid_to = given.valid_to, ${changedChecksum('i', 'ended_instruments', 'given')}
   from unnest($1::text[], $2::timestamptz[]) as given(symbol, valid_to) where i.symbol = given.symbol and i.valid_to is null`
 
-const ADD = `insert into booktape.instruments (symbol, base_currency, quote_currency, price_increment,
-    quantity_increment, min_order_size, status, product_type, contract_type, valid_from, valid_to)
-  select * from unnest($1::text[], $2::text[], $3::text[], $4::numeric[], $5::numeric[], $6::numeric[], $7::text[],
-    $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[])`
+const COLUMNS = `symbol, base_currency, quote_currency, price_increment, quantity_increment, min_order_size, status, product_type,
+    contract_type, valid_from, valid_to`
+
+const ADD = counting(
+  'instruments',
+  `insert into booktape.instruments (${COLUMNS}, checksum)
+  select ${COLUMNS}, ${ledgerChecksum('instruments', 'given')} from unnest($1::text[], $2::text[], $3::text[], $4::numeric[],
+    $5::numeric[], $6::numeric[], $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[]) as given(${COLUMNS})`,
+)
 
 type NewestRow = Readonly<{
   symbol: string

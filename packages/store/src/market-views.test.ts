@@ -211,7 +211,7 @@ describe('schema market', () => {
     for (const statement of [
       'delete from booktape.trades',
       'delete from market.trades',
-      "insert into booktape.venue (name) values ('gemini')",
+      "insert into booktape.venue (name, checksum) values ('gemini', 0)",
       'update booktape.journals set written_position = 0',
       'create table market.mine (id bigint)',
       `select booktape.make_partitions('2026-01-01', 1)`,

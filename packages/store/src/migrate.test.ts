@@ -21,7 +21,8 @@ const ALL = [
   '0010_settling.sql',
   '0011_thinning.sql',
   '0012_reader.sql',
-  '0013_account.sql',
+  '0013_archived_days.sql',
+  '0014_account.sql',
 ]
 /** The newest; 9999 stands for the next one. */
 const NEWEST = ALL.at(-1) ?? ''

@@ -30,16 +30,21 @@ export async function ensurePartitions(
   )
 }
 
-/** Rows of days that nobody made a partition for: not lost, but an alarm. Throws `StoreError`. */
+/** Enough to tell how bad it is; counting all of a forgotten month would hold the recorder up. */
+export const MAX_COUNTED_ROWS = 10_000
+
+/** Rows of days that nobody made a partition for, counted up to a limit: not lost, but an alarm. Throws `StoreError`. */
 export async function defaultPartitionRows(
   database: Database,
 ): Promise<Readonly<Record<(typeof PARTITIONED_TABLES)[number], bigint>>> {
   return await orStoreError(async () => {
     const { rows } = await sql<Record<(typeof PARTITIONED_TABLES)[number], bigint>>`select
-      (select count(*) from booktape.book_messages_default) as book_messages,
-      (select count(*) from booktape.book_chunks_default) as book_chunks,
-      (select count(*) from booktape.book_snapshots_default) as book_snapshots,
-      (select count(*) from booktape.quotes_default) as quotes`.execute(database.queries)
+      (select count(*) from (select from booktape.book_messages_default limit ${MAX_COUNTED_ROWS}) few) as book_messages,
+      (select count(*) from (select from booktape.book_chunks_default limit ${MAX_COUNTED_ROWS}) few) as book_chunks,
+      (select count(*) from (select from booktape.book_snapshots_default limit ${MAX_COUNTED_ROWS}) few) as book_snapshots,
+      (select count(*) from (select from booktape.quotes_default limit ${MAX_COUNTED_ROWS}) few) as quotes`.execute(
+      database.queries,
+    )
     return rows[0] ?? { book_messages: 0n, book_chunks: 0n, book_snapshots: 0n, quotes: 0n }
   })
 }

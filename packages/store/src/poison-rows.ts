@@ -5,9 +5,12 @@ import { orRefusal } from './bisect-rows.ts'
 import { writeInstruments } from './instrument-history.ts'
 import { type Cells, gapOf } from './poison-gaps.ts'
 import { type BatchOrigin, type InstrumentRecord, MAX_PAYLOAD_BYTES, MAX_REASON_LENGTH } from './rows.ts'
+import { withChecksum } from './sealed-rows.ts'
 import { parametersOf, type StatementBlock } from './statement-blocks.ts'
+import { DISCLOSE, INSERTS } from './statements.ts'
 import { StoreError } from './store-error.ts'
-import { DISCLOSE, DISCLOSED_COLUMNS, INSERTS, keysOf, STORED_COLUMNS, type StoredTable } from './stored-columns.ts'
+import { DISCLOSED_COLUMNS, keysOf, STORED_COLUMNS, type StoredTable } from './stored-columns.ts'
+import type { CountedRows, Tallies } from './tallies.ts'
 import { timestampText } from './timestamp.ts'
 
 /** A batch has at most some thousand rows: where more are refused, it is the schema that does not fit. */
@@ -52,10 +55,10 @@ export class PoisonRows {
   }
 
   /** Stores instruments one by one, setting aside what is refused; gives the number of rows added. */
-  async sift(client: PoolClient, observed: readonly InstrumentRecord[]): Promise<number> {
+  async sift(client: PoolClient, observed: readonly InstrumentRecord[], tallies: Tallies): Promise<number> {
     let added = 0
     for (const record of observed) {
-      const stored = await orRefusal(client, () => writeInstruments(client, [record]))
+      const stored = await orRefusal(client, () => writeInstruments(client, [record], tallies))
       if (!(stored instanceof DatabaseError)) added += stored
       else {
         const at = timestampText(record.receivedTimeNs)
@@ -66,10 +69,10 @@ export class PoisonRows {
   }
 
   /** Writes down what was set aside, and what is missing without it. Throws what Postgres says when it refuses that too. */
-  async disclose(client: PoolClient): Promise<Readonly<{ gaps: number; quarantine: number }>> {
+  async disclose(client: PoolClient, tallies: Tallies): Promise<Readonly<{ gaps: number; quarantine: number }>> {
     return {
-      gaps: await insertAll(client, DISCLOSE, this.#gaps),
-      quarantine: await insertAll(client, INSERTS.quarantine, this.#quarantine),
+      gaps: tallies.take(await insertAll(client, DISCLOSE, this.#gaps)),
+      quarantine: tallies.take(await insertAll(client, INSERTS.quarantine, this.#quarantine)),
     }
   }
 
@@ -91,24 +94,21 @@ export class PoisonRows {
       const row = { ...gap, gap_id: gap.gap_id ?? id, journal_id: this.#origin.journalId, line: this.#origin.line }
       this.#gaps.push(keysOf(DISCLOSED_COLUMNS).map((name) => spelled(row[name])))
     }
-    const kept = {
+    const symbol = cells['symbol'] ?? null
+    const cleanReason = cleanText(reason, MAX_REASON_LENGTH)
+    const kept = withChecksum('quarantine', {
       session_id: id,
       message_seq: '0',
-      line: this.#origin.line,
-      feed,
-      symbol: cells['symbol'] ?? null,
-      received_time: cells['received_time'] ?? cells['opened_at'] ?? cells['started_at'] ?? cells['audited_at'] ?? null,
-      reason: cleanText(reason, MAX_REASON_LENGTH),
+      line: quoted(this.#origin.line),
+      feed: quoted(feed),
+      symbol: spelled(symbol),
+      received_time:
+        cells['received_time'] ?? cells['opened_at'] ?? cells['started_at'] ?? cells['audited_at'] ?? NULL_ELEMENT,
+      reason: quoted(cleanReason),
       payload: Buffer.from(content).subarray(0, MAX_PAYLOAD_BYTES).toString('hex'),
-    }
-    this.#quarantine.push(keysOf(STORED_COLUMNS.quarantine).map((name) => spelled(kept[name])))
-    this.#rows.push({
-      table,
-      feed,
-      symbol: kept.symbol,
-      gap: gap && { feed: gap.feed, stream: gap.stream },
-      reason: kept.reason,
     })
+    this.#quarantine.push(keysOf(STORED_COLUMNS.quarantine).map((name) => kept[name]))
+    this.#rows.push({ table, feed, symbol, gap: gap && { feed: gap.feed, stream: gap.stream }, reason: cleanReason })
   }
 }
 
@@ -117,9 +117,13 @@ function spelled(text: string | null): string {
 }
 
 /** `rows`: array elements, each row in the order of the statement's columns. */
-async function insertAll(client: PoolClient, statement: string, rows: readonly (readonly string[])[]): Promise<number> {
+async function insertAll(
+  client: PoolClient,
+  statement: string,
+  rows: readonly (readonly string[])[],
+): Promise<readonly CountedRows[]> {
   const [first] = rows
-  if (first === undefined) return 0
+  if (first === undefined) return []
   const columns = first.map((_, i) => rows.map((row) => row[i] ?? NULL_ELEMENT))
-  return (await client.query(statement, parametersOf({ rows: rows.length, columns }))).rowCount ?? 0
+  return (await client.query<CountedRows>(statement, parametersOf({ rows: rows.length, columns }))).rows
 }

@@ -32,11 +32,13 @@ export async function testRecording() {
   await settler.connect()
 
   const insert = async (table: string, row: Readonly<Record<string, unknown>>) => {
-    const columns = Object.keys(row)
+    // These tests read what was stored, and do not verify it.
+    const stored = { ...row, checksum: 0 }
+    const columns = Object.keys(stored)
     const places = columns.map((_, i) => `$${i + 1}`)
     await client.query(
       `insert into booktape.${table} (${columns.join()}) values (${places.join()})`,
-      Object.values(row),
+      Object.values(stored),
     )
   }
 

@@ -155,8 +155,8 @@ test('nothing is taken from a line whose ids no other has, or where the other la
   await record(doubtful, 'a', 0, MESSAGES)
   await record(doubtful, 'b', 0, MESSAGES)
   await doubtful.pool.query(
-    `insert into booktape.gaps (gap_id, journal_id, line, symbol, feed, stream, started_at, ended_at, cause, state, epoch_id, message_seq)
-     values ($1, $1, 'a', 'btcusd', 'ws', 'book', booktape.instant($2), booktape.instant($2), 'unstorable', 'closed', $1, 700)`,
+    `insert into booktape.gaps (gap_id, journal_id, line, symbol, feed, stream, started_at, ended_at, cause, state, epoch_id, message_seq, checksum)
+     values ($1, $1, 'a', 'btcusd', 'ws', 'book', booktape.instant($2), booktape.instant($2), 'unstorable', 'closed', $1, 700, 0)`,
     [EPOCHS.a, AT],
   )
   assert.equal((await settleAll(doubtful)).omittedChunks, 0)

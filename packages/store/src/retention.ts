@@ -11,8 +11,8 @@ export type DayPartition = Readonly<{
 }>
 
 /**
- * The day partitions of the days before `firstKeptDay` (`YYYY-MM-DD`), oldest first. With `isArchived`, a day that
- * `booktape.archived_days` does not call verified is kept; where there is no such table, that is every day. Throws `StoreError`.
+ * The day partitions of the days before `firstKeptDay` (`YYYY-MM-DD`), oldest first. With `isArchived`, a day is kept until it and the
+ * next stand in `booktape.archived_days`. Throws `StoreError`.
  */
 export async function oldPartitions(
   database: Database,
@@ -20,37 +20,39 @@ export async function oldPartitions(
   isArchived: boolean,
 ): Promise<readonly DayPartition[]> {
   return await orStoreError(async () => {
-    const verified = isArchived ? await verifiedDays(database) : null
+    const archived = isArchived ? await archivedDays(database) : null
     const { rows } = await database.pool.query<Omit<DayPartition, 'kept'>>(OLD_PARTITIONS, [firstKeptDay])
     return rows.map((row) => ({
       ...row,
-      kept: verified === null || verified.has(row.day) ? null : 'not archived',
+      kept: archived === null || archived.has(row.day) ? null : 'not archived',
     }))
   })
 }
 
 /**
  * Drops one day of one table. Readers and writers of other days wait for it no longer than a lock is waited for; whoever waits longer
- * for this one finds `AWAY`: drop it another time. A partition that is gone is no error. Throws `StoreError`; `REFUSED` without the
- * rights of the tables' owner.
+ * for this one finds `AWAY`: drop it another time. A partition that is gone is no error. What it held is no longer counted, so that
+ * "booktape verify" does not miss it. Throws `StoreError`; `REFUSED` without the rights of the tables' owner.
  */
-export async function dropPartition(database: Database, { partition }: DayPartition): Promise<void> {
+export async function dropPartition(database: Database, { day, partition }: DayPartition): Promise<void> {
+  const relation = partition.replace(/_\d{8}$/, '').replace('book_chunks', 'book_messages')
   await orStoreError(() =>
     inTransaction(database, async (client) => {
       await client.query(`drop table if exists booktape."${partition.replaceAll('"', '""')}"`)
+      await client.query(FORGET_DAY, [relation, day])
       return { end: 'commit', answer: undefined }
     }),
   )
 }
 
-/** Days whose every row says so: an archive may have one a feed. */
-async function verifiedDays(database: Database): Promise<ReadonlySet<string>> {
-  const { rows: found } = await database.pool.query<{ exists: boolean }>(
-    `select to_regclass('booktape.archived_days') is not null as exists`,
-  )
-  if (found[0]?.exists !== true) return new Set()
+const FORGET_DAY = `delete from booktape.tallies
+  where relation = $1 and hour >= $2::date::timestamp at time zone 'UTC' and hour < ($2::date + 1)::timestamp at time zone 'UTC'`
+
+/** Days that are archived and whose next day is too: that one's first book is made from what is stored of this one. */
+async function archivedDays(database: Database): Promise<ReadonlySet<string>> {
   const { rows } = await database.pool.query<{ day: string }>(
-    `select to_char(day, 'YYYY-MM-DD') as day from booktape.archived_days group by day having bool_and(verified_at is not null)`,
+    `select to_char(a.day, 'YYYY-MM-DD') as day from booktape.archived_days a
+     where exists (select from booktape.archived_days next where next.day = a.day + 1)`,
   )
   return new Set(rows.map(({ day }) => day))
 }

@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test'
 import type { MarketRecord } from '@booktape/market'
 import { type TemporaryDatabase, temporaryDatabase } from '@booktape/testkit'
 import { Client, DatabaseError } from 'pg'
+import { readCoverage } from './coverage-read.ts'
 import { type Database, openDatabase } from './database.ts'
 import { migrate, pendingMigrations } from './migrate.ts'
 import { defaultPartitionRows, ensurePartitions } from './partitions.ts'
@@ -145,6 +146,15 @@ describe('the roles of deploy/postgres/roles.sql', () => {
     assert.deepEqual((await reader.query(gaps)).rows, [{ state: 'closed', from_id: '6', to_id: '8' }])
   })
 
+  test('the recorder reads the coverage that its status page shows', async () => {
+    const fromMs = Date.parse('2026-07-29T07:00:00Z')
+    const books = [{ symbol: 'btcusd', feed: 'ws' }]
+    const asked = { books, fromMs, toMs: fromMs + 60_000, timeoutMs: 10_000 }
+    assert.deepEqual((await readCoverage(recorder, asked)).uncovered, [
+      { symbol: 'btcusd', feed: 'ws', state: 'off', fromMs, toMs: fromMs + 60_000 },
+    ])
+  })
+
   test('the recorder has exactly these rights on tables', async () => {
     const { rows } = await admin.query<{ right: string }>(
       `select coalesce(column_name || ' of ', '') || relation || ': ' || rights as right from (${RIGHTS}) given
@@ -172,6 +182,8 @@ describe('the roles of deploy/postgres/roles.sql', () => {
     'delete from booktape.epochs',
     'update booktape.book_messages set prices = $${}$$',
     'update booktape.quotes set bid_price = 1',
+    'update booktape.quotes set checksum = 1',
+    'delete from booktape.tallies',
     'select * from booktape.book_messages',
     'select * from market.trades',
     'select * from account.instant_quotes',
@@ -281,6 +293,10 @@ describe('the roles of deploy/postgres/roles.sql', () => {
       { name: 'booktape.book_snapshots_20310501', owner: 'booktape_migrator' },
       { name: 'booktape.quotes_20310501', owner: 'booktape_migrator' },
     ])
+  })
+
+  test('Grafana of deploy/compose.yaml has the limits that SECURITY.md names', async () => {
+    assert.deepEqual(await limitsOf('deploy/postgres/grafana.sql'), await limitsOf('SECURITY.md'))
   })
 
   test('a login with the limits SECURITY.md names is stopped when its query runs on, and cannot write', async () => {
@@ -433,44 +449,79 @@ const RIGHTS = `select g.grantee::regrole::text as role, c.relname as relation, 
 
 const RECORDER_RIGHTS = [
   'audits: insert',
+  'audited_at of audits: select',
+  'checksum of audits: select',
+  'feed of audits: select',
+  'line of audits: select',
+  'symbol of audits: select',
   'epoch_id of book_chunks: select',
   'last_update_id of book_chunks: select',
   'received_from of book_chunks: select',
   'received_to of book_chunks: select',
   'book_chunks_default: select',
   'book_messages: insert',
+  'checksum of book_messages: select',
   'epoch_id of book_messages: select',
+  'feed of book_messages: select',
+  'line of book_messages: select',
   'received_time of book_messages: select',
+  'symbol of book_messages: select',
   'update_id of book_messages: select',
   'book_messages_default: select',
   'book_snapshots: insert',
+  'checksum of book_snapshots: select',
+  'feed of book_snapshots: select',
+  'line of book_snapshots: select',
+  'received_time of book_snapshots: select',
+  'symbol of book_snapshots: select',
   'book_snapshots_default: select',
   'booktape_migrations: select',
   'epochs: insert select',
+  'checksum of epochs: update',
   'end_reason of epochs: update',
   'ended_at of epochs: update',
   'last_update_id of epochs: update',
   'gaps: delete insert select',
+  'checksum of gaps: update',
   'ended_at of gaps: update',
   'state of gaps: update',
   'to_id of gaps: update',
   'instruments: insert select',
+  'checksum of instruments: update',
   'valid_to of instruments: update',
   'journals: select',
+  'checksum of journals: insert update',
   'journal_id of journals: insert',
   'line of journals: insert',
   'recorded_until of journals: update',
   'shard of journals: insert',
   'written_position of journals: update',
+  'known_epochs: select',
   'quarantine: insert',
+  'checksum of quarantine: select',
+  'feed of quarantine: select',
+  'line of quarantine: select',
+  'received_time of quarantine: select',
+  'symbol of quarantine: select',
   'quotes: insert',
+  'checksum of quotes: select',
+  'feed of quotes: select',
+  'line of quotes: select',
+  'received_time of quotes: select',
+  'symbol of quotes: select',
   'quotes_default: select',
   'sessions: insert select',
+  'checksum of sessions: update',
   'close_code of sessions: update',
   'close_reason of sessions: update',
   'closed_at of sessions: update',
+  'tallies: insert select',
+  'checksum of tallies: update',
+  'row_count of tallies: update',
   'trades: insert select',
   'broken of trades: update',
+  'checksum of trades: update',
   'venue: select',
+  'checksum of venue: insert',
   'name of venue: insert',
 ]

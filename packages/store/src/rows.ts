@@ -9,8 +9,10 @@ import type {
   TradeRecord,
 } from '@booktape/market'
 import { arrayText, cleanText, NULL_ELEMENT, quoted } from './array-text.ts'
-import { CopyText } from './copy-text.ts'
+import { CopyText, type Place } from './copy-text.ts'
+import { HOUR_LENGTH } from './counted-by.ts'
 import { markOf } from './marks.ts'
+import { withChecksum } from './sealed-rows.ts'
 import {
   CHANGED_COLUMNS,
   type Change,
@@ -58,6 +60,7 @@ export class GatheredRows {
   readonly #line: string
   readonly #rows = emptyRows()
   readonly #trades: TradeRecord[] = []
+  readonly #places: Readonly<Record<Feed, Map<string, HourOfPlace>>> = { v1: new Map(), ws: new Map() }
   readonly #ended = new Set<string>()
   #otherBytes = 0
 
@@ -75,10 +78,10 @@ export class GatheredRows {
     switch (record.kind) {
       case 'book_message':
         this.receivedMs[record.feed].push(milliseconds(record.receivedTimeNs))
-        return addBookMessage(this.#rows.book_messages, record, this.#line)
+        return addBookMessage(this.#rows.book_messages, record, this.#line, this.#placeOf(record))
       case 'quote':
         this.receivedMs[record.feed].push(milliseconds(record.receivedTimeNs))
-        return addQuote(this.#rows.quotes, record, this.#line)
+        return addQuote(this.#rows.quotes, record, this.#line, this.#placeOf(record))
       case 'trade':
         this.#otherBytes += ROW_BYTES
         this.#trades.push(record)
@@ -110,12 +113,27 @@ export class GatheredRows {
     return this.#rows
   }
 
+  /** One object for all rows of a symbol and hour. */
+  #placeOf({ symbol, feed, receivedTimeNs }: BookMessage | QuoteRecord): Place {
+    const places = this.#places[feed]
+    const known = places.get(symbol)
+    if (known !== undefined && receivedTimeNs >= known.fromNs && receivedTimeNs < known.untilNs) return known.place
+    const place = { symbol, feed, hour: timestampText(receivedTimeNs).slice(0, HOUR_LENGTH) }
+    const intoHourNs = ((receivedTimeNs % HOUR_NS) + HOUR_NS) % HOUR_NS
+    const fromNs = receivedTimeNs - intoHourNs
+    places.set(symbol, { place, fromNs, untilNs: fromNs + HOUR_NS })
+    return place
+  }
+
   #isFirstEnd(id: string): boolean {
     if (this.#ended.has(id)) return false
     this.#ended.add(id)
     return true
   }
 }
+
+type HourOfPlace = Readonly<{ place: Place; fromNs: bigint; untilNs: bigint }>
+const HOUR_NS = 3_600_000_000_000n
 
 /** A price or a quantity in the text of a snapshot. */
 const LEVEL_BYTES = 12
@@ -203,34 +221,40 @@ function addRecord(
       rows.instruments.push(record)
       return
     case 'audit':
-      return addRow(rows.audits, {
-        symbol: quoted(record.symbol),
-        feed: record.feed,
-        line,
-        audited_at: timestampText(record.receivedTimeNs),
-        method: record.method,
-        update_id: record.updateId.toString(),
-        levels_compared: record.levelsCompared.toString(),
-        levels_different: record.levelsDifferent.toString(),
-        result: record.result,
-      })
+      return addRow(
+        rows.audits,
+        withChecksum('audits', {
+          symbol: quoted(record.symbol),
+          feed: QUOTED_FEEDS[record.feed],
+          line,
+          audited_at: timestampText(record.receivedTimeNs),
+          method: quoted(record.method),
+          update_id: record.updateId.toString(),
+          levels_compared: record.levelsCompared.toString(),
+          levels_different: record.levelsDifferent.toString(),
+          result: quoted(record.result),
+        }),
+      )
     case 'quarantine':
-      return addRow(rows.quarantine, {
-        session_id: record.sessionId,
-        message_seq: record.messageSeq.toString(),
-        line,
-        feed: record.feed,
-        symbol: record.symbol === null ? NULL_ELEMENT : cleaned(record.symbol, MAX_REASON_LENGTH),
-        received_time: timestampText(record.receivedTimeNs),
-        reason: cleaned(record.reason, MAX_REASON_LENGTH),
-        payload: Buffer.from(record.payload.subarray(0, MAX_PAYLOAD_BYTES)).toString('hex'),
-      })
+      return addRow(
+        rows.quarantine,
+        withChecksum('quarantine', {
+          session_id: record.sessionId,
+          message_seq: record.messageSeq.toString(),
+          line,
+          feed: QUOTED_FEEDS[record.feed],
+          symbol: record.symbol === null ? NULL_ELEMENT : cleaned(record.symbol, MAX_REASON_LENGTH),
+          received_time: timestampText(record.receivedTimeNs),
+          reason: cleaned(record.reason, MAX_REASON_LENGTH),
+          payload: Buffer.from(record.payload.subarray(0, MAX_PAYLOAD_BYTES)).toString('hex'),
+        }),
+      )
   }
 }
 
 // The bulk of all rows, field by field in the order of the columns.
 
-function addBookMessage(to: CopyText, record: BookMessage, line: string): void {
+export function addBookMessage(to: CopyText, record: BookMessage, line: string, place: Place): void {
   to.field(timestampText(record.receivedTimeNs))
   to.field(record.receivedTimeNs.toString())
   to.field(optionalId(record.eventTimeNs))
@@ -239,15 +263,15 @@ function addBookMessage(to: CopyText, record: BookMessage, line: string): void {
   to.field(record.messageSeq.toString())
   to.field(record.epochId)
   to.field(quoted(record.symbol))
-  to.field(record.feed)
+  to.field(QUOTED_FEEDS[record.feed])
   to.field(line)
   to.letters(record.changes, markOf)
   to.array(record.changes, priceOf)
   to.array(record.changes, quantityOf)
-  to.endRow()
+  to.endRow(place)
 }
 
-function addQuote(to: CopyText, record: QuoteRecord, line: string): void {
+function addQuote(to: CopyText, record: QuoteRecord, line: string, place: Place): void {
   const { top } = record
   to.field(timestampText(record.receivedTimeNs))
   to.field(record.receivedTimeNs.toString())
@@ -257,15 +281,16 @@ function addQuote(to: CopyText, record: QuoteRecord, line: string): void {
   to.field(record.sessionId)
   to.field(record.epochId ?? NULL_ELEMENT)
   to.field(quoted(record.symbol))
-  to.field(record.feed)
+  to.field(QUOTED_FEEDS[record.feed])
   to.field(line)
   to.field(top.bidPrice ?? NULL_ELEMENT)
   to.field(top.bidQuantity ?? NULL_ELEMENT)
   to.field(top.askPrice ?? NULL_ELEMENT)
   to.field(top.askQuantity ?? NULL_ELEMENT)
-  to.endRow()
+  to.endRow(place)
 }
 
+const QUOTED_FEEDS: Readonly<Record<Feed, string>> = { v1: '"v1"', ws: '"ws"' }
 const priceOf = (change: LevelChange): string => change.price
 const quantityOf = (change: LevelChange): string => change.quantity
 
@@ -273,38 +298,43 @@ const quantityOf = (change: LevelChange): string => change.quantity
 const milliseconds = (timeNs: bigint): number => Number(timeNs / 1_000n) / 1_000
 
 function addBookSnapshot(to: Rows['book_snapshots'], record: BookSnapshot, line: string): void {
-  to.received_time.push(timestampText(record.receivedTimeNs))
-  to.received_time_ns.push(record.receivedTimeNs.toString())
-  to.event_time_ns.push(optionalId(record.eventTimeNs))
-  to.update_id.push(record.updateId.toString())
-  to.message_seq.push(record.messageSeq.toString())
-  to.epoch_id.push(record.epochId)
-  to.symbol.push(quoted(record.symbol))
-  to.feed.push(record.feed)
-  to.line.push(line)
-  to.reason.push(record.reason)
-  to.bid_prices.push(decimals(record.bidPrices))
-  to.bid_quantities.push(decimals(record.bidQuantities))
-  to.ask_prices.push(decimals(record.askPrices))
-  to.ask_quantities.push(decimals(record.askQuantities))
-  to.digest.push(record.digest)
+  const row = {
+    received_time: timestampText(record.receivedTimeNs),
+    received_time_ns: record.receivedTimeNs.toString(),
+    event_time_ns: optionalId(record.eventTimeNs),
+    update_id: record.updateId.toString(),
+    message_seq: record.messageSeq.toString(),
+    epoch_id: record.epochId,
+    symbol: quoted(record.symbol),
+    feed: QUOTED_FEEDS[record.feed],
+    line,
+    reason: quoted(record.reason),
+    bid_prices: decimals(record.bidPrices),
+    bid_quantities: decimals(record.bidQuantities),
+    ask_prices: decimals(record.askPrices),
+    ask_quantities: decimals(record.askQuantities),
+    digest: record.digest,
+  }
+  addRow(to, withChecksum('book_snapshots', row))
 }
 
 function addTrade({ trades: to, broken_trades: broken }: Rows, record: TradeRecord, origin: BatchOrigin): void {
   const symbol = quoted(record.symbol)
   const tradeId = record.tradeId.toString()
-  to.symbol.push(symbol)
-  to.trade_id.push(tradeId)
-  to.event_time.push(timestampText(record.eventTimeNs))
-  to.event_time_ns.push(record.eventTimeNs.toString())
-  to.received_time.push(timestampText(record.receivedTimeNs))
-  to.received_time_ns.push(record.receivedTimeNs.toString())
-  to.price.push(record.price)
-  to.quantity.push(record.quantity)
-  to.taker_side.push(record.takerSide)
-  to.source.push(record.source)
-  to.line.push(quoted(origin.line))
-  to.broken.push(record.broken ? 't' : 'f')
+  const row = {
+    symbol,
+    trade_id: tradeId,
+    event_time: timestampText(record.eventTimeNs),
+    event_time_ns: record.eventTimeNs.toString(),
+    received_time: timestampText(record.receivedTimeNs),
+    received_time_ns: record.receivedTimeNs.toString(),
+    price: record.price,
+    quantity: record.quantity,
+    taker_side: quoted(record.takerSide),
+    source: quoted(record.source),
+    line: quoted(origin.line),
+  }
+  addRow(to, withChecksum('trades', row))
   // A trade may be broken after it was stored: the first row stands, but for this.
   if (record.broken) addRow(broken, { symbol, trade_id: tradeId })
 }

@@ -64,8 +64,8 @@ test('random messages come back as they were, whatever they hold and however the
 test('a value written in another way than the canonical one, or that is no finite number, is kept as it was', async (t) => {
   const { database } = await openStore(t)
   await database.pool.query(
-    `insert into booktape.book_messages (received_time, received_time_ns, first_update_id, update_id, message_seq, epoch_id, symbol, feed, line, marks, prices, quantities)
-     values ('2026-07-29 08:00+00', 1785312000000000000, 1, 1, 1, $1, 'btcusd', 'ws', 'a', 'uu', '{1.50,2}', '{NaN,0.10}')`,
+    `insert into booktape.book_messages (received_time, received_time_ns, first_update_id, update_id, message_seq, epoch_id, symbol, feed, line, marks, prices, quantities, checksum)
+     values ('2026-07-29 08:00+00', 1785312000000000000, 1, 1, 1, $1, 'btcusd', 'ws', 'a', 'uu', '{1.50,2}', '{NaN,0.10}', 0)`,
     [EPOCH],
   )
   const fresh = await rowsOf(database)
@@ -155,7 +155,7 @@ test('an hour waits for a journal that was there within a day, and not for one t
   }
   const journal = (name: string, until: string) =>
     database.pool.query(
-      `insert into booktape.journals (journal_id, line, shard, recorded_until) values ($1, 'a', 0, $2)`,
+      `insert into booktape.journals (journal_id, line, shard, recorded_until, checksum) values ($1, 'a', 0, $2, 0)`,
       [deriveId('journal', name), until],
     )
   assert.deepEqual(await before(), { before: '2026-07-29 12:00:00+00' })

@@ -3,16 +3,13 @@ import type { Database } from './database.ts'
 import { orStoreError } from './failure.ts'
 import type { Tables } from './tables.ts'
 
-/** What one symbol on one feed has in the database. Times are Postgres's text, today is the day in UTC. */
+/** What one symbol on one feed has in the database. Times are Postgres's text. */
 export type FeedStatus = Readonly<{
   symbol: string
   feed: string
   liveLines: readonly string[] // lines whose book is known now; none: the book is not live
   recordedUntil: string | null // of the journal stored furthest
   lastReceived: string | null // of the newest book message or snapshot
-  messagesToday: bigint
-  quotesToday: bigint
-  tradesToday: bigint // of the symbol, whichever feed brought them
   epochs: bigint
   openGaps: readonly OpenGap[]
 }>
@@ -31,18 +28,11 @@ export async function readStatus(database: Database): Promise<StoreStatus> {
       .setAccessMode('read only')
       .execute(async (reading) => {
         const size = await sql<{ bytes: bigint }>`select pg_database_size(current_database()) as bytes`.execute(reading)
-        const [recorded, counts, gaps] = [
-          await readRecorded(reading),
-          await readCounts(reading),
-          await readGaps(reading),
-        ]
+        const [recorded, gaps] = [await readRecorded(reading), await readGaps(reading)]
         return {
           databaseBytes: size.rows[0]?.bytes ?? 0n,
           feeds: recorded.map((feed) => ({
             ...feed,
-            messagesToday: counts.messages.get(`${feed.symbol} ${feed.feed}`) ?? 0n,
-            quotesToday: counts.quotes.get(`${feed.symbol} ${feed.feed}`) ?? 0n,
-            tradesToday: counts.trades.get(feed.symbol) ?? 0n,
             openGaps: gaps
               .filter((gap) => gap.symbol === feed.symbol && gap.feed === feed.feed)
               .map(({ gapId, line, stream, cause, startedAt }) => ({ gapId, line, stream, cause, startedAt })),
@@ -52,12 +42,11 @@ export async function readStatus(database: Database): Promise<StoreStatus> {
   )
 }
 
-/** Counting the rows of the views would count levels, and unfold every one of them for it. */
+/** Behind the views, which would unfold every level. */
 type StorageTables = {
   'booktape.known_epochs': { epoch_id: string; symbol: string; feed: string; line: string; known_until: string }
   'booktape.epochs': { symbol: string; feed: string; journal_id: string }
   'booktape.gaps': { symbol: string; feed: string; journal_id: string }
-  'booktape.quotes': { symbol: string; feed: string; received_time: string }
 }
 type Reading = Kysely<Tables & StorageTables>
 
@@ -107,41 +96,6 @@ async function readRecorded(reading: Reading): Promise<readonly Recorded[]> {
     .orderBy('ledger.symbol')
     .orderBy('ledger.feed')
     .execute()
-}
-
-type Counts = Readonly<Record<'messages' | 'quotes' | 'trades', ReadonlyMap<string, bigint>>>
-
-const TODAY = sql<string>`date_trunc('day', now() at time zone 'UTC') at time zone 'UTC'`
-
-async function readCounts(reading: Reading): Promise<Counts> {
-  const byFeed = (rows: readonly Readonly<{ symbol: string; feed: string; count: bigint }>[]) =>
-    new Map(rows.map((row) => [`${row.symbol} ${row.feed}`, row.count]))
-  const messages = await sql<{ symbol: string; feed: string; count: bigint }>`
-    select symbol, feed, sum(count)::bigint as count
-    from (
-      select symbol, feed, count(*) as count from booktape.book_messages where received_time >= ${TODAY} group by symbol, feed
-      union all
-      select symbol, feed, sum(cardinality(change_counts)) from booktape.book_chunks
-      where received_from >= ${TODAY} group by symbol, feed
-    ) stored
-    group by symbol, feed`.execute(reading)
-  const quotes = await reading
-    .selectFrom('booktape.quotes')
-    .where('received_time', '>=', TODAY)
-    .select((of) => ['symbol', 'feed', of.fn.countAll<bigint>().as('count')])
-    .groupBy(['symbol', 'feed'])
-    .execute()
-  const trades = await reading
-    .selectFrom('market.trades')
-    .where('event_time', '>=', TODAY)
-    .select((of) => ['symbol', of.fn.countAll<bigint>().as('count')])
-    .groupBy('symbol')
-    .execute()
-  return {
-    messages: byFeed(messages.rows),
-    quotes: byFeed(quotes),
-    trades: new Map(trades.map((row) => [row.symbol, row.count])),
-  }
 }
 
 async function readGaps(reading: Reading): Promise<readonly (OpenGap & { symbol: string; feed: string })[]> {

@@ -1,24 +1,22 @@
 import type { PoolClient } from 'pg'
 import { bisectRows } from './bisect-rows.ts'
 import { copyRows, MIN_COPIED_ROWS } from './copy-rows.ts'
-import { CopyText } from './copy-text.ts'
+import { CopyBlock, CopyText } from './copy-text.ts'
 import { writeInstruments } from './instrument-history.ts'
 import type { PoisonRow, PoisonRows } from './poison-rows.ts'
 import type { Rows } from './rows.ts'
 import { parametersOf, type StatementBlock, statementBlocks } from './statement-blocks.ts'
+import { CHANGES, END_DOUBTS, INSERTS, SUCCESSIONS } from './statements.ts'
 import {
   CHANGED_COLUMNS,
-  CHANGES,
   COPIED_TABLES,
   type CopiedTable,
-  END_DOUBTS,
-  INSERTS,
   KNOWN_BOOK_COLUMNS,
   keysOf,
   STORED_COLUMNS,
   type StoredTable,
-  SUCCESSIONS,
 } from './stored-columns.ts'
+import { type CountedRows, Tallies } from './tallies.ts'
 import { findTradeConflicts, MAX_CONFLICTS_REPORTED, type TradeConflict } from './trade-conflicts.ts'
 
 export type RowCounts = Readonly<Record<StoredTable | 'instruments', number>>
@@ -31,15 +29,22 @@ export type Stored = Readonly<{
 
 /**
  * Stores a batch's rows within a transaction: what began first, what it brought next, what ended last, since a thing may begin
- * and end in one batch. `poison` takes the rows that are refused; without it the first one fails the transaction.
+ * and end in one batch. `poison` takes the rows that are refused; without it the first one fails the transaction. What was stored is
+ * counted in the same transaction.
  */
-export async function storeRows(client: PoolClient, rows: Rows, poison: PoisonRows | null): Promise<Stored> {
+export async function storeRows(
+  client: PoolClient,
+  rows: Rows,
+  line: string,
+  poison: PoisonRows | null,
+): Promise<Stored> {
   const counts = { ...NO_ROWS }
+  const tallies = new Tallies()
   const conflicts: TradeConflict[] = []
   const books: StatementBlock[] = []
   for (const table of keysOf(STORED_COLUMNS)) {
     const insert = async (block: StatementBlock): Promise<number> => {
-      const inserted = await insertRows(client, table, block)
+      const inserted = await insertRows(client, table, block, line, tallies)
       if (table === 'book_snapshots') books.push(block)
       if (table === 'trades' && inserted < block.rows && conflicts.length < MAX_CONFLICTS_REPORTED) {
         const limit = MAX_CONFLICTS_REPORTED - conflicts.length
@@ -55,18 +60,19 @@ export async function storeRows(client: PoolClient, rows: Rows, poison: PoisonRo
     }
   }
   if (poison !== null) {
-    counts.instruments = await poison.sift(client, rows.instruments)
-    const disclosed = await poison.disclose(client)
+    counts.instruments = await poison.sift(client, rows.instruments, tallies)
+    const disclosed = await poison.disclose(client, tallies)
     counts.gaps += disclosed.gaps
     counts.quarantine += disclosed.quarantine
-  } else if (rows.instruments.length > 0) counts.instruments = await writeInstruments(client, rows.instruments)
+  } else if (rows.instruments.length > 0) counts.instruments = await writeInstruments(client, rows.instruments, tallies)
   for (const change of keysOf(CHANGED_COLUMNS)) {
     for (const block of statementBlocks(rows[change])) {
       for (const statement of [CHANGES[change], ...(SUCCESSIONS[change] ?? [])])
-        await client.query(statement, parametersOf(block))
+        tallies.take((await client.query<CountedRows>(statement, parametersOf(block))).rows)
     }
   }
   for (const block of books) await client.query(END_DOUBTS, parametersOf(knownBooks(block)))
+  await tallies.write(client)
   return { rows: counts, conflicts, poison: poison?.rows ?? [] }
 }
 
@@ -75,12 +81,21 @@ function blocksOf(rows: Rows[StoredTable]): Iterable<StatementBlock> {
 }
 
 /** The number of rows that were not there. */
-async function insertRows(client: PoolClient, table: StoredTable, block: StatementBlock): Promise<number> {
-  if (isCopied(table) && block.rows >= MIN_COPIED_ROWS) {
+async function insertRows(
+  client: PoolClient,
+  table: StoredTable,
+  block: StatementBlock,
+  line: string,
+  tallies: Tallies,
+): Promise<number> {
+  if (isCopied(table) && block instanceof CopyBlock && block.rows >= MIN_COPIED_ROWS) {
     const copied = await copyRows(client, table, block)
-    if (copied !== null) return copied
+    if (copied !== null) {
+      for (const [place, { rows, checksum }] of block.counts) tallies.add(table, line, place, rows, checksum)
+      return copied
+    }
   }
-  return (await client.query(INSERTS[table], parametersOf(block))).rowCount ?? 0
+  return tallies.take((await client.query<CountedRows>(INSERTS[table], parametersOf(block))).rows)
 }
 
 function isCopied(table: StoredTable): table is CopiedTable {

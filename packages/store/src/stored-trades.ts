@@ -25,7 +25,11 @@ export async function* storedTrades(
   }
 }
 
-type TradeRow = Readonly<{
+export const TRADE_COLUMNS =
+  't.symbol, t.trade_id, t.event_time_ns, t.received_time_ns, t.price, t.quantity, t.taker_side, t.source, t.line, t.broken'
+
+/** A row of booktape.trades without the times that its nanoseconds repeat. */
+export type TradeRow = Readonly<{
   symbol: string
   trade_id: bigint
   event_time_ns: bigint
@@ -38,7 +42,7 @@ type TradeRow = Readonly<{
   broken: boolean
 }>
 
-function tradeOf(row: TradeRow): TradeRecord & Readonly<{ line: string }> {
+export function tradeOf(row: TradeRow): TradeRecord & Readonly<{ line: string }> {
   return {
     kind: 'trade',
     symbol: row.symbol,
@@ -67,7 +71,7 @@ where s < h.ends
 order by s`
 
 // The index is by the venue's time; ours is no further from it than books allow our clock to step.
-const TRADES = `select t.symbol, t.trade_id, t.event_time_ns, t.received_time_ns, t.price, t.quantity, t.taker_side, t.source, t.line, t.broken
+const TRADES = `select ${TRADE_COLUMNS}
 from booktape.trades t
 where t.symbol = $1
   and t.event_time >= $2::timestamptz - booktape.clock_step() and t.event_time < $3::timestamptz + booktape.clock_step()

@@ -5,7 +5,7 @@ import type { Generated } from 'kysely'
  * Types are as `database.ts` reads them: `int8` is bigint, `numeric` and every time are texts.
  */
 export type Tables = {
-  'booktape.venue': { only_row: Generated<boolean>; name: string }
+  'booktape.venue': { only_row: Generated<boolean>; name: string; checksum: bigint }
   'booktape.journals': {
     journal_id: string
     line: string

@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg'
-import { TRADE_CONFLICTS } from './stored-columns.ts'
+import { TRADE_CONFLICTS } from './statements.ts'
 
 /** Two reports of one trade that say different things. The stored one stays. */
 export type TradeConflict = Readonly<{

@@ -1,4 +1,5 @@
 import { invariant } from '@booktape/market'
+import { sql } from 'kysely'
 import type { Database } from './database.ts'
 import { orStoreError } from './failure.ts'
 
@@ -17,7 +18,7 @@ export async function claimVenue(
   return await orStoreError(async () => {
     const claimed = await database.queries
       .insertInto('booktape.venue')
-      .values({ name })
+      .values({ name, checksum: sql`booktape.checksum(array['venue', ${name}::text])` })
       .onConflict((conflict) => conflict.doNothing())
       .returning('name')
       .executeTakeFirst()

@@ -27,7 +27,8 @@ export async function openStore(t: TestContext): Promise<Readonly<{ url: string;
   await migrate(temporary.url)
   const database = openDatabase(temporary.url, { applicationName: 'booktape test', max: 4 })
   t.after(async () => {
-    await database.close()
+    // Waits for whoever holds a connection, and tests let go of theirs after this: the database is dropped under them.
+    void database.close()
     await temporary.close()
   })
   await ensurePartitions(database, DAY, 0)

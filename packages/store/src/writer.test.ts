@@ -618,6 +618,32 @@ test('an epoch that outlived its journal ends with its last message when the nex
   assert.deepEqual(rows, [[old, 'restart', 7n, true]])
 })
 
+test('while shards are divided anew a symbol is on two of a line, and each ends its own epoch', async (t) => {
+  const { database } = await openStore(t)
+  const epoch = (epochId: string, receivedTimeNs: bigint): MarketRecord => ({
+    kind: 'epoch_started',
+    epochId,
+    sessionId: SESSION,
+    symbol: 'btcusd',
+    feed: 'ws',
+    firstUpdateId: 1n,
+    receivedTimeNs,
+  })
+  const old = deriveId('old')
+  const endOfOld = async () =>
+    await rowsOfTable(database, `select end_reason from booktape.epochs where epoch_id = '${old}'`)
+  const oldShard = await registeredWriter(database, 'shard 0')
+  await write(oldShard, [epoch(old, AT)])
+  const newShard = new Writer(database, { ...origin('shard 1'), shard: 1 })
+  await newShard.readPosition()
+  await write(newShard, [epoch(deriveId('moved'), LATER)])
+  assert.deepEqual(await endOfOld(), [[null]])
+  // A journal of another shard that has told nothing for an hour will not.
+  const afterAnHour = AT + 3_700_000_000_000n
+  await write(newShard, [epoch(deriveId('later'), afterAnHour)], 1)
+  assert.deepEqual(await endOfOld(), [['restart']])
+})
+
 test('a lost journal leaves no hole undisclosed: its successor bridges the time between, and takes over its gaps', async (t) => {
   const { database } = await openStore(t)
   const epoch = (epochId: string, receivedTimeNs: bigint): MarketRecord => ({

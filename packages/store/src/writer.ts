@@ -2,6 +2,7 @@ import { invariant, type MarketRecord } from '@booktape/market'
 import type { PoolClient } from 'pg'
 import type { Database } from './database.ts'
 import { isUnstorable, orStoreError, type Retry, readFailure } from './failure.ts'
+import { ledgerChecksum } from './ledger-checksums.ts'
 import { MAX_POISON_ROWS, MAX_POISON_ROWS_OF_BATCH, PoisonRows } from './poison-rows.ts'
 import { type BatchOrigin, GatheredRows, type Rows, rowsOf } from './rows.ts'
 import { StoreError } from './store-error.ts'
@@ -86,7 +87,7 @@ export class Writer {
       const position = await this.#lockPosition(client)
       if (position === batch.toPosition) return { end: 'rollback', answer: { outcome: 'already' } }
       if (position !== batch.fromPosition) throw this.#moved(position, batch)
-      const stored = await storeRows(client, rows, poison)
+      const stored = await storeRows(client, rows, this.#origin.line, poison)
       await this.#movePosition(client, batch)
       return { end: 'commit', answer: { outcome: 'committed', ...stored } }
     })
@@ -98,7 +99,8 @@ export class Writer {
   }
 
   async #movePosition(client: PoolClient, { fromPosition, toPosition, recordedUntilNs }: Batch): Promise<void> {
-    const parameters = [this.#origin.journalId, fromPosition, toPosition, timestampText(recordedUntilNs)]
+    const { journalId, line, shard } = this.#origin
+    const parameters = [journalId, line, shard, toPosition, timestampText(recordedUntilNs), fromPosition]
     const moved = await client.query(MOVE_POSITION, parameters)
     invariant(moved.rowCount === 1, 'a locked position stands still')
   }
@@ -113,10 +115,18 @@ export class Writer {
   }
 }
 
-const REGISTER = `insert into booktape.journals (journal_id, line, shard) values ($1, $2, $3) on conflict do nothing`
+/** A row of journals as the writer knows it, so that its checksum is of nothing that stands. */
+const given = (position: string, until: string): string =>
+  `(select $1::uuid as journal_id, $2::text as line, $3::integer as shard, ${position} as written_position, ${until} as recorded_until) given`
+
+const REGISTER = `insert into booktape.journals (journal_id, line, shard, checksum)
+  select journal_id, line, shard, ${ledgerChecksum('journals', 'given')} from ${given('0::bigint', 'null::timestamptz')}
+  on conflict do nothing`
 const READ_POSITION = `select written_position from booktape.journals where journal_id = $1`
-const MOVE_POSITION = `update booktape.journals set written_position = $3, recorded_until = $4
-  where journal_id = $1 and written_position = $2`
+const MOVE_POSITION = `update booktape.journals j set written_position = given.written_position, recorded_until = given.recorded_until,
+    checksum = ${ledgerChecksum('journals', 'given')}
+  from ${given('$4::bigint', '$5::timestamptz')}
+  where j.journal_id = given.journal_id and j.written_position = $6`
 
 type PositionRow = Readonly<{ written_position: bigint }>
 

@@ -2,31 +2,59 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ConfigError, type Environment, readSettings } from '@booktape/runtime'
 
-/** Where a running `npm start` leaves its database's address, readable by its user alone. */
-const FILE = 'database-url'
+/** Where a running `npm start` leaves its addresses, readable by its user alone. */
+const FILES = { database: 'database-url', recorder: 'recorder-url' } as const
+type Address = keyof typeof FILES
 const PLACES = ['simulated', 'live']
 
-/** Lets `booktape query` and `booktape status` find the database of a running `npm start` by themselves. */
-export async function leaveAddress(dataDir: string, url: string): Promise<void> {
-  const file = join(dataDir, FILE)
+/** Lets `booktape query` and `booktape status` find a running `npm start` by themselves. */
+export async function leaveAddress(dataDir: string, what: Address, url: string): Promise<void> {
+  const file = join(dataDir, FILES[what])
   await rm(file, { force: true })
   await writeFile(file, `${url}\n`, { mode: 0o600 })
 }
 
-export async function takeAddressAway(dataDir: string): Promise<void> {
-  await rm(join(dataDir, FILE), { force: true })
+export async function takeAddressesAway(dataDir: string): Promise<void> {
+  for (const file of Object.values(FILES)) await rm(join(dataDir, file), { force: true })
 }
 
 /** DATABASE_URL, or else the database of a running `npm start` in this directory. @throws ConfigError when there is neither. */
 export async function findDatabase(env: Environment = process.env): Promise<string> {
   const given = readSettings(env, (read) => ({ url: read.secret('DATABASE_URL') })).url
   if (given !== null) return given
-  const root = (env['BOOKTAPE_DATA_DIR'] ?? '').trim() || '.booktape'
-  for (const directory of [root, ...PLACES.map((place) => join(root, place))]) {
-    const url = await readFile(join(directory, FILE), 'utf8').catch(() => '')
-    if (url.trim() !== '') return url.trim()
-  }
+  const left = await addressLeft(env, 'database')
+  if (left !== null) return left
   throw new ConfigError([
     'DATABASE_URL is not set, and no "npm start" is running here: name the database, such as postgres://user@host/booktape.',
   ])
+}
+
+/**
+ * The recorder on this machine: of BOOKTAPE_HTTP_HOST and BOOKTAPE_HTTP_PORT, or else of a running `npm start` in this directory.
+ * Whether it answers is another matter.
+ */
+export async function findRecorder(env: Environment = process.env): Promise<string> {
+  const given = readSettings(env, (read) => ({
+    host: read.text('BOOKTAPE_HTTP_HOST', { default: '127.0.0.1' }),
+    port: read.integer('BOOKTAPE_HTTP_PORT', { default: 0, min: 0, max: 65_535 }),
+  }))
+  const left = given.port === 0 ? await addressLeft(env, 'recorder') : null
+  const host = EVERYWHERE.get(given.host) ?? given.host
+  return left ?? `http://${host.includes(':') ? `[${host}]` : host}:${given.port || DEFAULT_PORT}`
+}
+
+const DEFAULT_PORT = 9464
+/** One that listens everywhere is asked here. */
+const EVERYWHERE: ReadonlyMap<string, string> = new Map([
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+])
+
+async function addressLeft(env: Environment, what: Address): Promise<string | null> {
+  const root = (env['BOOKTAPE_DATA_DIR'] ?? '').trim() || '.booktape'
+  for (const directory of [root, ...PLACES.map((place) => join(root, place))]) {
+    const url = await readFile(join(directory, FILES[what]), 'utf8').catch(() => '')
+    if (url.trim() !== '') return url.trim()
+  }
+  return null
 }

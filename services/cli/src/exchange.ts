@@ -2,14 +2,16 @@ import { presetOf, runExchange, SYMBOL_PRESETS } from '@booktape/exchange'
 import { ConfigError } from '@booktape/runtime'
 import { watchStop } from './stop.ts'
 
+export type ExchangeOptions = Readonly<{ port: number; seed: number; rate: number; symbols: string; json?: boolean }>
+
 /** `booktape exchange`: the simulated Gemini, until a signal. */
-export async function exchange(options: { port: number; seed: number; rate: number; symbols: string }): Promise<void> {
+export async function exchange(options: ExchangeOptions): Promise<void> {
   const symbols = options.symbols === '' ? [] : options.symbols.split(',')
   const unknown = unknownToSimulation(symbols)
   if (unknown !== null) throw new ConfigError([`${unknown} with --symbols.`])
   const stop = watchStop((sentence) => process.stderr.write(`${sentence}\n`))
   try {
-    await runExchange({ ...options, symbols }, stop.stopping)
+    await runExchange({ ...options, symbols, json: options.json === true }, stop.stopping)
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : null
     if (code !== 'EADDRINUSE' && code !== 'EACCES') throw error

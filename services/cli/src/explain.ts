@@ -17,17 +17,23 @@ export function explain(error: unknown): Explanation {
 /** Errors whose message is a sentence for the operator. By name: a command loads only the packages it uses. */
 const EXPECTED: ReadonlySet<string> = new Set([
   'AdminServerError',
+  'ArchiveError',
   'EmbeddedError',
+  'HandoverError',
+  'ExportError',
   'JournalError',
   'MigrationError',
   'QueryError',
+  'ReplayError',
   'StoreError',
   'WrongDatabaseError',
 ])
 
 function isConfiguration(error: Error): boolean {
   if (error.name === 'WrongDatabaseError') return true
-  return error.name === 'StoreError' && 'code' in error && error.code === 'BAD_URL'
+  if (!('code' in error)) return false
+  if (error.name === 'ArchiveError') return error.code === 'BAD_PLACE'
+  return error.name === 'StoreError' && error.code === 'BAD_URL'
 }
 
 /** What Postgres says does not tell where its address came from. */

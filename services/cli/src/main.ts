@@ -1,6 +1,12 @@
 import { assertNode, EXIT_CONFIG } from '@booktape/runtime'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { completionScript, SHELLS, type Shell } from './completion.ts'
+import type { ExchangeOptions } from './exchange.ts'
 import { explain } from './explain.ts'
+import type { ExportOptions } from './export.ts'
+import type { ReplayOptions } from './replay.ts'
+import { addSpanOptions, type SpanOptions } from './span.ts'
+import type { VerifyOptions } from './verify.ts'
 import { VERSION } from './version.ts'
 
 const program = new Command('booktape')
@@ -14,6 +20,7 @@ program
   .description('a first look: an embedded database, the simulated exchange and a recorder, all in one')
   .option('--live', 'record the real exchange instead of the simulated one')
   .argument('[symbols...]', 'what to record', ['btcusd', 'ethusd'])
+  .addHelpText('after', examples('booktape start', 'booktape start --live btcusd solusd'))
   .action(async (symbols: string[], options: { live?: boolean }) => {
     const { start } = await import('./start.ts')
     await start({ symbols, live: options.live === true })
@@ -22,6 +29,7 @@ program
 program
   .command('record')
   .description('one recorder, configured by the environment alone (docs/configuration.md)')
+  .addHelpText('after', examples('BOOKTAPE_SYMBOLS=btcusd,ethusd booktape record'))
   .action(async () => {
     const { recordFromEnvironment } = await import('./record.ts')
     await recordFromEnvironment()
@@ -29,7 +37,8 @@ program
 
 program
   .command('account')
-  .description('instant quotes offered to an account, written down; nothing is ever executed (docs/configuration.md)')
+  .description('what an account is offered and does, written down; nothing is ever executed (docs/account.md)')
+  .addHelpText('after', examples('BOOKTAPE_INSTANT_QUOTES=btcusd:buy:100,btcusd:sell:0.01 booktape account'))
   .action(async () => {
     const { accountFromEnvironment } = await import('./account.ts')
     await accountFromEnvironment()
@@ -38,18 +47,33 @@ program
 program
   .command('migrate')
   .description("bring the database of DATABASE_URL to this version's tables and functions")
-  .action(async () => {
+  .option('--json', 'for programs')
+  .addHelpText('after', examples('booktape migrate', 'booktape migrate --json'))
+  .action(async (options: { json?: boolean }) => {
     const { migrateFromEnvironment } = await import('./migrate.ts')
-    await migrateFromEnvironment()
+    await migrateFromEnvironment(options.json === true)
+  })
+
+program
+  .command('handover')
+  .description('wait until the other line (BOOKTAPE_PEER_URL) is ready: what runs before a recorder of two is stopped')
+  .addHelpText('after', examples('booktape handover'))
+  .action(async () => {
+    const { handoverFromEnvironment } = await import('./handover.ts')
+    await handoverFromEnvironment()
   })
 
 program
   .command('status')
-  .description('what the database holds, and how fresh it is: that of DATABASE_URL or of a running npm start')
-  .option('--json', 'for programs')
-  .action(async (options: { json?: boolean }) => {
+  .description(
+    'what is live, missing and late: of the database of DATABASE_URL or of a running npm start, and of its recorder',
+  )
+  .option('--watch', 'again every two seconds, until Ctrl-C')
+  .option('--json', 'for programs; with --watch an object a line')
+  .addHelpText('after', examples('booktape status', 'booktape status --watch', 'booktape status --json'))
+  .action(async (options: { json?: boolean; watch?: boolean }) => {
     const { status } = await import('./status.ts')
-    await status(options.json === true)
+    await status({ json: options.json === true, watch: options.watch === true })
   })
 
 program
@@ -58,6 +82,7 @@ program
   .option('--keep <days>', 'such as 90d; BOOKTAPE_RETENTION if not given')
   .option('--dry-run', 'only say what would be dropped, and how much that would free')
   .option('--json', 'for programs')
+  .addHelpText('after', examples('booktape retention --keep 90d --dry-run', 'booktape retention --keep 90d'))
   .action(async (options: { keep?: string; dryRun?: boolean; json?: boolean }) => {
     const { retention } = await import('./retention.ts')
     const { keep, dryRun = false, json = false } = options
@@ -65,13 +90,119 @@ program
   })
 
 program
+  .command('archive')
+  .description('write the days that are over to Parquet files, each verified before it is published (docs/archive.md)')
+  .argument('[place]', 'a folder or s3://bucket/prefix; BOOKTAPE_ARCHIVE if not given')
+  .option('--from <day>', 'the first day, such as 2026-03-01; all if not given')
+  .option('--to <day>', 'the last day')
+  .option('--again', 'write also the days that are there, such as those with a damaged file')
+  .option('--verify', 'write nothing: read all that is there back, and say what is not as it was published')
+  .option('--json', 'for programs')
+  .addHelpText(
+    'after',
+    examples(
+      'booktape archive tape',
+      'booktape archive s3://tape/gemini --from 2026-03-01',
+      'booktape archive tape --verify',
+    ),
+  )
+  .action(
+    async (
+      place: string | undefined,
+      options: { from?: string; to?: string; again?: boolean; verify?: boolean; json?: boolean },
+    ) => {
+      const { archive } = await import('./archive.ts')
+      const { again = false, verify = false, json = false, ...days } = options
+      await archive(place, { ...days, again, verify, json })
+    },
+  )
+
+program
   .command('query')
   .description('one read-only SQL query, to DATABASE_URL or to the database of a running npm start')
   .argument('<sql>', 'such as "select * from market.book_at(\'btcusd\', now(), 5)"')
   .option('--json', 'a JSON object a line')
+  .addHelpText(
+    'after',
+    examples(
+      `booktape query "select * from market.book_at('btcusd', '2026-03-01 10:00:15Z', 5)"`,
+      `booktape query --json "select * from market.trades where symbol = 'btcusd' order by event_time desc limit 10"`,
+    ),
+  )
   .action(async (sql: string, options: { json?: boolean }) => {
     const { query } = await import('./query.ts')
     await query(sql, options.json === true)
+  })
+
+addSpanOptions(
+  program
+    .command('verify')
+    .description('whether what is stored is what was recorded: every row, every book, every id. Exit code 1 if not'),
+)
+  .option('--line <line>', 'one line only; all if not given')
+  .option('--json', 'a JSON object a finding, and one for the report')
+  .addHelpText('after', examples('booktape verify', 'booktape verify btcusd --from 2026-03-01 --to 2026-03-02 --json'))
+  .action(async (symbols: string[], options: VerifyOptions) => {
+    const { verifyRecording } = await import('./verify.ts')
+    await verifyRecording(symbols, options)
+  })
+
+addSpanOptions(
+  program
+    .command('export')
+    .description(
+      'a recording as files that other tools read, from DATABASE_URL or the database of a running npm start',
+    ),
+)
+  .requiredOption('--format <format>', 'tardis, hftbacktest, nautilus, databento, csv or ndjson (docs/exports.md)')
+  .requiredOption('--out <directory>', 'where the files go; - for standard output, where one text file is asked for')
+  .option('--data <list>', 'some of what the format has, comma separated, such as trades,quotes; all if not given')
+  .option('--shift <duration>', 'hftbacktest: added to every receive time, such as 60ms', '0ms')
+  .option(
+    '--instants <count>',
+    'for how many instants a day the manifest gives the digest of the book',
+    wholeNumber(0, 100_000),
+    96,
+  )
+  .option('--json', 'for programs')
+  .addHelpText(
+    'after',
+    examples(
+      'booktape export btcusd --from 2026-03-01 --to 2026-03-08 --format tardis --out tardis',
+      'booktape export btcusd --from 2026-03-01 --to 2026-03-02 --format hftbacktest --out npz --shift 60ms',
+      'booktape export btcusd --from 2026-03-01 --to 2026-03-02 --format csv --data trades --out - | head',
+    ),
+  )
+  .action(async (symbols: string[], options: ExportOptions) => {
+    const { exportRecording } = await import('./export.ts')
+    await exportRecording(symbols, options)
+  })
+
+addSpanOptions(
+  program
+    .command('replay')
+    .description('a recording once more: as lines of JSON, or as the venue served it (docs/replay.md)'),
+)
+  .option('--clock <clock>', 'received or exchange: whose time orders and paces what is replayed', 'received')
+  .option(
+    '--pace <pace>',
+    'recorded, full, or how many times faster, such as 60; full if not given, with --serve recorded',
+  )
+  .option('--only <what>', 'books or trades, if not both; not with --serve')
+  .option('--serve <port>', "serve Gemini's own protocols on this port instead", wholeNumber(0, 65_535))
+  .option('--host <address>', 'where it listens', '127.0.0.1')
+  .option('--no-wait', 'with --serve: begin with the first client, and wait for none')
+  .option('--stay', 'with --serve: keep the connections when all has been replayed')
+  .addHelpText(
+    'after',
+    examples(
+      'booktape replay btcusd --from 2026-03-01T10:00Z --to 2026-03-01T10:05Z | head -3',
+      'booktape replay btcusd --from 2026-03-01T10:00Z --to 2026-03-01T10:05Z --serve 9466 --pace 10',
+    ),
+  )
+  .action(async (symbols: string[], options: SpanOptions & ReplayOptions) => {
+    const { replay } = await import('./replay.ts')
+    await replay(symbols, options)
   })
 
 program
@@ -81,11 +212,37 @@ program
   .option('--seed <seed>', 'the same seed gives the same market', wholeNumber(0, 2 ** 31 - 1), 42)
   .option('--rate <factor>', 'how many times as busy as the real one', positive, 1)
   .option('--symbols <list>', 'comma separated; all it knows if not given', '')
-  .addHelpText('after', '\nExample:\n  booktape exchange --port 9465 --seed 7 --symbols btcusd,ethusd')
-  .action(async (options: { port: number; seed: number; rate: number; symbols: string }) => {
+  .option('--json', 'its addresses as one JSON object')
+  .addHelpText(
+    'after',
+    examples('booktape exchange --port 9465 --seed 7 --symbols btcusd,ethusd', 'booktape exchange --port 0 --json'),
+  )
+  .action(async (options: ExchangeOptions) => {
     const { exchange } = await import('./exchange.ts')
     await exchange(options)
   })
+
+program
+  .command('completion')
+  .description('what a shell needs to complete commands and options')
+  .argument('<shell>', SHELLS.join(', '), oneShell)
+  .addHelpText('after', examples('source <(booktape completion bash)', 'booktape completion fish | source'))
+  .action((shell: Shell) => {
+    process.stdout.write(completionScript(program, shell))
+  })
+
+// The kernel gives the first process of a container no signal that nobody listens for: here it ends a command that does not listen
+// itself, as it does everywhere else.
+if (process.pid === 1) {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.on(signal, () => {
+      if (process.listenerCount(signal) === 1) process.exit(code)
+    })
+  }
+}
 
 try {
   assertNode()
@@ -99,6 +256,16 @@ function sayWhy(error: unknown): number {
   const { sentences, exitCode } = explain(error)
   process.stderr.write(`${sentences.join('\n')}\n`)
   return exitCode
+}
+
+function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`
+}
+
+function oneShell(text: string): Shell {
+  const shell = SHELLS.find((name) => name === text)
+  if (shell === undefined) throw new InvalidArgumentError(`It must be one of ${SHELLS.join(', ')}.`)
+  return shell
 }
 
 function wholeNumber(min: number, max: number): (text: string) => number {

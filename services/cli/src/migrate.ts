@@ -2,9 +2,13 @@ import { readSettings } from '@booktape/runtime'
 import { MigrationError, migrate, orStoreError, redactDatabaseUrl } from '@booktape/store'
 
 /** `booktape migrate`: says what it applied. */
-export async function migrateFromEnvironment(): Promise<void> {
+export async function migrateFromEnvironment(json: boolean): Promise<void> {
   const url = databaseUrlFromEnvironment()
   const applied = await migrated(url)
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ database: redactDatabaseUrl(url), applied })}\n`)
+    return
+  }
   const what = applied.length === 0 ? 'was up to date' : `now has ${applied.join(', ')}`
   process.stdout.write(`${redactDatabaseUrl(url)} ${what}\n`)
 }

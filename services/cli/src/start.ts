@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { type ExchangeServer, SYMBOL_PRESETS, startExchangeServer } from '@booktape/exchange'
 import { type Corridor, readRecorderConfig, type Scribe } from '@booktape/recorder'
 import { ConfigError, createLogger, type Environment, systemClock } from '@booktape/runtime'
-import { leaveAddress, takeAddressAway } from './database-address.ts'
+import { leaveAddress, takeAddressesAway } from './database-address.ts'
 import { unknownToSimulation } from './exchange.ts'
 import { recordUntilStopped } from './record.ts'
 
@@ -23,12 +23,14 @@ export async function start(options: { symbols: readonly string[]; live: boolean
     await recordUntilStopped(config, log, {
       say: (sentence) => terminal.say(sentence),
       onDatabase: async (url) => {
-        await leaveAddress(config.dataDir, url)
+        await leaveAddress(config.dataDir, 'database', url)
         terminal.say(`database      ${url}`)
         const [symbol = 'btcusd'] = config.symbols === 'all' ? [] : config.symbols
         terminal.say(`a query       npx booktape query "select * from market.book_at('${symbol}', now(), 5)"`)
       },
       onStarted: ({ httpUrl, symbols, corridor, scribe }) => {
+        // Without it, "booktape status" asks at the usual port.
+        leaveAddress(config.dataDir, 'recorder', httpUrl).catch(() => undefined)
         terminal.say(`status page   ${httpUrl}/`)
         const where = exchange === null ? 'the real exchange' : `the simulated exchange at ${exchange.url}`
         terminal.say(`recording     ${symbols.join(', ')} from ${where}; Ctrl-C stops`)
@@ -36,7 +38,7 @@ export async function start(options: { symbols: readonly string[]; live: boolean
       },
       onStopped: async () => {
         terminal.end()
-        await takeAddressAway(config.dataDir)
+        await takeAddressesAway(config.dataDir)
         await exchange?.stop()
       },
     })

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Refusal } from './frames.ts'
-import { errorAnswer } from './refusals.ts'
+import type { Refusal } from '@booktape/venue'
+import { errorAnswer } from '@booktape/venue'
 
 export type Role = 'Trader' | 'Auditor' | 'FundManager'
 

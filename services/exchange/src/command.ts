@@ -8,17 +8,22 @@ export type ExchangeCommandOptions = Readonly<{
   seed: number
   symbols: readonly string[] // in any case; empty: every preset
   rate: number
+  json: boolean // what it says, as one object
 }>
 
 /** `booktape exchange`: runs the simulated exchange until the signal. Throws an Error naming the symbols it does not have. */
 export async function runExchange(options: ExchangeCommandOptions, signal: AbortSignal): Promise<void> {
   const symbols = options.symbols.length === 0 ? SYMBOL_PRESETS : readSymbols(options.symbols)
-  const { port, seed, rate } = options
+  const { port, seed, rate, json } = options
   const server = await startExchangeServer({ port, seed, rate, symbols, clock: systemClock() })
+  const { url, v1Url, wsUrl, restUrl, controlUrl } = server
+  const names = symbols.map(({ symbol }) => symbol)
   process.stdout.write(
-    `The simulated exchange trades ${symbols.length} symbols at ${server.url} ` +
-      `(BOOKTAPE_GEMINI_V1_URL=${server.v1Url} BOOKTAPE_GEMINI_WS_URL=${server.wsUrl} BOOKTAPE_GEMINI_REST_URL=${server.restUrl}); ` +
-      `for a fault try: curl -X POST ${server.controlUrl}/faults -d '{"fault":"drop","feed":"ws","kind":"depth"}'\n`,
+    json
+      ? `${JSON.stringify({ url, v1_url: v1Url, ws_url: wsUrl, rest_url: restUrl, control_url: controlUrl, symbols: names })}\n`
+      : `The simulated exchange trades ${symbols.length} symbols at ${url} ` +
+          `(BOOKTAPE_GEMINI_V1_URL=${v1Url} BOOKTAPE_GEMINI_WS_URL=${wsUrl} BOOKTAPE_GEMINI_REST_URL=${restUrl}); ` +
+          `for a fault try: curl -X POST ${controlUrl}/faults -d '{"fault":"drop","feed":"ws","kind":"depth"}'\n`,
   )
   if (!signal.aborted) await once(signal, 'abort')
   await server.stop()

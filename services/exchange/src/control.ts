@@ -1,9 +1,7 @@
+import type { RestAnswer } from '@booktape/venue'
+import { errorAnswer, refusalFor, unknownSymbol, V1Connection, WsConnection } from '@booktape/venue'
 import type { Exchange } from './exchange.ts'
 import { FAULTS, readFaultRequest } from './faults.ts'
-import { errorAnswer, refusalFor, unknownSymbol } from './refusals.ts'
-import type { RestAnswer } from './rest.ts'
-import { V1Connection } from './v1-connection.ts'
-import { WsConnection } from './ws-connection.ts'
 
 /** One fault request is a few hundred bytes. */
 export const MAX_CONTROL_BODY_BYTES = 65_536

@@ -1,23 +1,31 @@
 import { type DecimalText, invariant, type Side, type Trade } from '@booktape/market'
+import {
+  type Connection,
+  type Refusal,
+  type RestAnswer,
+  type RestMarket,
+  readSnapshotLevels,
+  readV1Options,
+  restAnswer,
+  type Surroundings,
+  unknownSymbol,
+  V1Connection,
+  WsConnection,
+} from '@booktape/venue'
 import { Agenda } from './agenda.ts'
 import { type ApiKey, type PrivateHeaders, SIMULATED_KEYS } from './api-keys.ts'
 import { Channel } from './channel.ts'
-import type { Connection, Surroundings } from './connection.ts'
 import { FaultPlan } from './fault-plan.ts'
 import type { FaultRequest } from './faults.ts'
-import type { Refusal } from './frames.ts'
 import { type BookText, MAX_REMEMBERED_CHANGES } from './history.ts'
 import type { TrueQuote } from './instant-quotes.ts'
 import { Market } from './market.ts'
 import { PrivateRest } from './private-rest.ts'
 import { Random } from './random.ts'
-import { errorAnswer, unknownSymbol } from './refusals.ts'
-import { type RestAnswer, restAnswer } from './rest.ts'
 import { canonicalText } from './scaled.ts'
+import { canonicalLevels, detailsOf } from './spelling.ts'
 import type { SymbolSpec } from './symbols.ts'
-import { readV1Options, V1Connection } from './v1-connection.ts'
 import { VenueIds } from './venue-ids.ts'
-import { WsConnection } from './ws-connection.ts'
 
 export type ExchangeOptions = Readonly<{
   seed: number
@@ -78,6 +86,7 @@ export class Exchange {
   readonly truth: Truth
   readonly #markets = new Map<string, Market>()
   readonly #channels = new Map<string, Channel>()
+  readonly #told = new Map<string, RestMarket>()
   readonly #connections = new Set<Connection>()
   readonly #muted = new Set<string>()
   readonly #agenda = new Agenda()
@@ -99,6 +108,7 @@ export class Exchange {
       const channel = new Channel(market)
       this.#markets.set(spec.symbol, market)
       this.#channels.set(spec.symbol, channel)
+      this.#told.set(spec.symbol, { details: detailsOf(spec), book: canonicalLevels(market), trades: market.trades })
       this.#schedule(channel, startNs, BigInt(index) * WINDOW_STAGGER_NS)
     }
     this.faults = new FaultPlan({
@@ -161,11 +171,10 @@ export class Exchange {
     const refusal = this.faults.refusalOf('refuse_upgrade', 'v1', symbol.toLowerCase())
     if (refusal !== null) return refusal
     if (channel === undefined) return unknownSymbol(symbol)
-    const { market } = channel
-    const firstSequence = this.faults.firstSequence(market.spec.symbol)
+    const firstSequence = this.faults.firstSequence(channel.symbol)
     const id = ++this.#connectionAttempts
-    const connection = new V1Connection(id, market, readV1Options(query), firstSequence, this.#surroundings)
-    channel.v1.add(connection)
+    const connection = new V1Connection(id, channel.symbol, readV1Options(query), firstSequence, this.#surroundings)
+    channel.beginV1(connection)
     this.#connections.add(connection)
     return connection
   }
@@ -174,22 +183,22 @@ export class Exchange {
   connectWs(query: URLSearchParams): WsConnection | Refusal {
     const refusal = this.faults.refusalOf('refuse_upgrade', 'ws', null)
     if (refusal !== null) return refusal
-    const snapshot = query.get('snapshot') ?? '0'
-    if (!/^-?\d{1,6}$/.test(snapshot)) return errorAnswer(400, 'Bad Request', 'snapshot is a whole number')
+    const levels = readSnapshotLevels(query)
+    if (typeof levels !== 'number') return levels
     const venue = {
       channelOf: (symbol: string) => this.#channels.get(symbol) ?? null,
       nowNs: () => this.#nowNs,
       connectionAttempts: () => this.#connectionAttempts,
-      faults: this.faults,
+      refusesSubscribe: (symbol: string) => this.faults.refusesSubscribe(symbol),
     }
-    const connection = new WsConnection(++this.#connectionAttempts, venue, Number(snapshot), this.#surroundings)
+    const connection = new WsConnection(++this.#connectionAttempts, venue, levels, this.#surroundings)
     this.#connections.add(connection)
     return connection
   }
 
   /** `path` without the query, as `/v1/trades/btcusd`. */
   rest(method: string, path: string, query: URLSearchParams): RestAnswer {
-    return this.faults.refusalOf('refuse_rest', null, null) ?? restAnswer(this.#markets, method, path, query)
+    return this.faults.refusalOf('refuse_rest', null, null) ?? restAnswer(this.#told, method, path, query)
   }
 
   /** A signed POST: everything is in its headers. */
@@ -255,10 +264,10 @@ export class Exchange {
   #truth(): Truth {
     return {
       bookAfter: (symbol, updateId) => this.#market(symbol).bookAfter(updateId),
-      trades: (symbol) => {
-        const market = this.#market(symbol)
-        return market.trades.map((trade) => market.tradeText(trade))
-      },
+      trades: (symbol) =>
+        this.#market(symbol).trades.map(({ tradeId, eventTimeNs, price, quantity, takerSide }) => {
+          return { tradeId, eventTimeNs, price, quantity, takerSide }
+        }),
       brokenTradeIds: (symbol) =>
         this.#market(symbol)
           .trades.filter((trade) => trade.broken)

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Frame, V1Connection, WsConnection } from '@booktape/venue'
 import { Exchange } from './exchange.ts'
 import { FAULT_NAMES, type FaultRequest, readFaultRequest } from './faults.ts'
-import type { Frame } from './frames.ts'
 import { presetOf } from './symbols.ts'
-import type { V1Connection } from './v1-connection.ts'
-import type { WsConnection } from './ws-connection.ts'
 
 const START_NS = 1_790_732_600_000_000_000n
 const SUBSCRIBE =

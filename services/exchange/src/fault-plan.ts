@@ -1,8 +1,8 @@
 import type { Feed, Side } from '@booktape/market'
+import type { Delivery, OutgoingFrame, Refusal } from '@booktape/venue'
+import { errorAnswer, refusalFor } from '@booktape/venue'
 import { FAULT_NAMES, type FaultName, type FaultRequest } from './faults.ts'
-import { type Delivery, FRAME_EFFECTS, isFrameFault, now } from './frame-faults.ts'
-import type { OutgoingFrame, Refusal } from './frames.ts'
-import { errorAnswer, refusalFor } from './refusals.ts'
+import { FRAME_EFFECTS, isFrameFault, now } from './frame-faults.ts'
 
 /** A plan longer than this is a mistake, and every frame looks at every armed fault. */
 export const MAX_ARMED_FAULTS = 1_000

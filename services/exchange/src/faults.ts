@@ -1,5 +1,5 @@
 import type { Feed, Side } from '@booktape/market'
-import { FRAME_KINDS, type FrameKind } from './frames.ts'
+import { FRAME_KINDS, type FrameKind } from '@booktape/venue'
 
 /** Every fault there is, and what it does. `times` is how often (1 unless told). */
 export const FAULTS = {

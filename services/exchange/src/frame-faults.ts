@@ -1,7 +1,5 @@
+import type { Delivery, Frame, OutgoingFrame } from '@booktape/venue'
 import type { FaultRequest } from './faults.ts'
-import type { Frame, OutgoingFrame } from './frames.ts'
-
-export type Delivery = Readonly<{ frame: Frame; delayNs: bigint }>
 
 /** What becomes of a frame; null when the fault does not fit it, and waits for one it fits. */
 type Effect = (frame: OutgoingFrame, request: FaultRequest) => readonly Delivery[] | null

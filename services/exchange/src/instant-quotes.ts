@@ -1,8 +1,8 @@
 import { type DecimalText, invariant, readDecimal } from '@booktape/market'
+import type { RestAnswer } from '@booktape/venue'
+import { errorAnswer } from '@booktape/venue'
 import type { Ladder } from './ladder.ts'
 import type { Market } from './market.ts'
-import { errorAnswer } from './refusals.ts'
-import type { RestAnswer } from './rest.ts'
 import { canonicalText, toUnits } from './scaled.ts'
 
 /** A quote as it was offered, and the book it was priced from. */

@@ -47,7 +47,7 @@ export type EngineEvent = Readonly<{
   trades: readonly EngineTrade[]
 }>
 
-export type PastTrade = EngineTrade & { broken: boolean }
+export type PastTrade = Trade & { broken: boolean }
 
 /** One symbol's market: its book, its orders, its past. The only truth; what the feeds say is derived from its events. */
 export class Market {
@@ -60,6 +60,7 @@ export class Market {
   readonly #flow: OrderFlow
   #unfilled: Readonly<{ makerSide: Side; quantity: bigint }> | null = null // the rest of a taker, filled event by event
   #lastTimeNs: bigint
+  #lastTrade: EngineTrade | null = null
   #isHalted = false
   #changeCount = 0
   #tradeCount = 0
@@ -87,6 +88,10 @@ export class Market {
   /** The time of the last event: what the wire calls `E`. */
   get lastTimeNs(): bigint {
     return this.#lastTimeNs
+  }
+
+  get lastTrade(): EngineTrade | null {
+    return this.#lastTrade
   }
 
   get counts(): Readonly<{ changes: number; trades: number }> {
@@ -139,16 +144,6 @@ export class Market {
     return { bids: this.#textOf(bids), asks: this.#textOf(asks) }
   }
 
-  tradeText(trade: EngineTrade): Trade {
-    return {
-      tradeId: trade.tradeId,
-      eventTimeNs: trade.eventTimeNs,
-      price: canonicalText(trade.price, this.spec.priceDigits),
-      quantity: canonicalText(trade.quantity, this.spec.quantityDigits),
-      takerSide: trade.makerSide === 'ask' ? 'buy' : 'sell',
-    }
-  }
-
   #textOf(ladder: Ladder): BookText['bids'] {
     const { priceDigits, quantityDigits } = this.spec
     return Array.from(
@@ -193,7 +188,8 @@ export class Market {
       this.#ladder(change.side).set(change.price, change.quantity)
     }
     for (const trade of trades) {
-      this.trades.push({ ...trade, broken: false })
+      this.#lastTrade = trade
+      this.trades.push({ ...this.#tradeText(trade), broken: false })
       if (this.trades.length > MAX_REMEMBERED_TRADES + TRADES_FORGOTTEN_AT_ONCE) {
         this.trades.splice(0, TRADES_FORGOTTEN_AT_ONCE)
       }
@@ -202,6 +198,16 @@ export class Market {
     this.#changeCount += changes.length
     this.#tradeCount += trades.length
     return { updateId, timeNs, changes, trades }
+  }
+
+  #tradeText(trade: EngineTrade): Trade {
+    return {
+      tradeId: trade.tradeId,
+      eventTimeNs: trade.eventTimeNs,
+      price: canonicalText(trade.price, this.spec.priceDigits),
+      quantity: canonicalText(trade.quantity, this.spec.quantityDigits),
+      takerSide: trade.makerSide === 'ask' ? 'buy' : 'sell',
+    }
   }
 
   #ladder(side: Side): Ladder {

@@ -1,9 +1,9 @@
+import type { RestAnswer } from '@booktape/venue'
+import { errorAnswer, refusalFor } from '@booktape/venue'
 import { type ApiKey, KeyRing, type PrivateHeaders, type Role } from './api-keys.ts'
 import type { FaultPlan } from './fault-plan.ts'
 import { InstantDesk, type TrueQuote } from './instant-quotes.ts'
 import type { Market } from './market.ts'
-import { errorAnswer, refusalFor } from './refusals.ts'
-import type { RestAnswer } from './rest.ts'
 
 /** The roles that each private path asks for. Those of orders are here to be counted: nothing is ever placed. */
 const PRIVATE_PATHS: ReadonlyMap<string, readonly Role[]> = new Map([

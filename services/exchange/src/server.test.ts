@@ -189,7 +189,7 @@ test('REST and /control answer over HTTP', async () => {
 })
 
 test('the command names the symbols it does not have', async () => {
-  const options = { port: 0, seed: 1, symbols: ['btcusd', 'nosuch'], rate: 1 }
+  const options = { port: 0, seed: 1, symbols: ['btcusd', 'nosuch'], rate: 1, json: false }
   await assert.rejects(
     runExchange(options, AbortSignal.abort()),
     /^Error: the simulated exchange has no nosuch; choose from btcusd, ethusd, /,
@@ -197,5 +197,5 @@ test('the command names the symbols it does not have', async () => {
 })
 
 test('the command runs until the signal', async () => {
-  await runExchange({ port: 0, seed: 1, symbols: [], rate: 1 }, AbortSignal.abort())
+  await runExchange({ port: 0, seed: 1, symbols: [], rate: 1, json: false }, AbortSignal.abort())
 })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { WsConnection } from '@booktape/venue'
 import { Exchange } from './exchange.ts'
 import { presetOf } from './symbols.ts'
-import type { WsConnection } from './ws-connection.ts'
 
 const START_NS = 1_790_732_602_153_000_000n
 

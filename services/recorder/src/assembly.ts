@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Journal, type JournalError } from '@booktape/journal'
 import { type AdminServer, type Clock, createAdminServer, createMetrics, type Logger } from '@booktape/runtime'
 import type { Instant, Order } from '@booktape/session'
-import { type Database, openDatabase, settle, Writer } from '@booktape/store'
+import { type Database, defaultPartitionRows, openDatabase, settle, Writer } from '@booktape/store'
 import { createRestClient, createVenueBudgets, openSocket, type RestClient } from '@booktape/transport'
 import { fastForward, loadCheckpoint } from './checkpoint.ts'
 import type { RecorderConfig } from './config.ts'
@@ -11,9 +11,11 @@ import { Corridor } from './corridor.ts'
 import { Fleet } from './fleet.ts'
 import { Observer } from './observe.ts'
 import { pages } from './pages.ts'
-import type { Commit } from './readiness.ts'
+import { type Commit, missingForReady } from './readiness.ts'
 import { isRestOrder, obeyRest } from './rest-orders.ts'
 import { type BatchWriter, Scribe, type ScribeEvents } from './scribe.ts'
+import { StatusBoard } from './status-board.ts'
+import { statusPage } from './status-page.ts'
 
 /** A start after a kill replays the part of a segment since its checkpoint: a second or two of work at this size. */
 const SEGMENT_BYTES = 32 * 2 ** 20
@@ -44,11 +46,15 @@ export type Assembly = Readonly<{
   fleet: Fleet
   rest: RestClient
   admin: AdminServer
+  /** Null where the status page is switched off. */
+  board: StatusBoard | null
   now: () => Instant
   /** The daily look at the database: its tables, its owner, its partitions. */
   makeContact: () => Promise<void>
   /** Moves messages of past hours into chunks. */
   settle: () => Promise<void>
+  /** All of the housekeeping was done. */
+  housekept: () => void
 }>
 
 /** Opens the journal, brings its state to the end, and joins the parts. Throws what the journal throws. */
@@ -60,9 +66,12 @@ export async function assemble(parts: AssemblyParts): Promise<Assembly> {
 
   const now = (): Instant => ({ wallNs: clock.wallNs(), monoNs: clock.monoNs() })
   const metrics = createMetrics({ version: parts.version })
-  const observer = new Observer(metrics, log)
+  const observer = new Observer(metrics, log, config)
   const database = openDatabase(parts.databaseUrl, { applicationName: 'booktape recorder', max: DATABASE_CONNECTIONS })
-  const contact = (): Promise<void> => makeContact(database, config.venue, dayOf(clock), log)
+  const contact = async (): Promise<void> => {
+    await makeContact(database, config.venue, dayOf(clock), log)
+    observer.foundDefaultRows(await defaultPartitionRows(database))
+  }
   const settlePast = async (): Promise<void> => {
     const { changes, chunks, omittedChunks, thinnedBooks, droppedPartitions } = await settle(
       database,
@@ -76,13 +85,31 @@ export async function assemble(parts: AssemblyParts): Promise<Assembly> {
       )
   }
   let lastCommit: Commit | null = null
+  const board: StatusBoard | null = config.statusPage
+    ? new StatusBoard({
+        identity: {
+          version: parts.version,
+          line: config.line,
+          venue: config.venue,
+          journalLimitBytes: config.journalLimitBytes,
+        },
+        clock,
+        database: openDatabase(parts.databaseUrl, { applicationName: 'booktape status page', max: 1 }),
+        state: () => corridor.state,
+        missing: () => missingForReady(corridor.state, lastCommit, clock.monoNs()),
+        backlog: () => scribe.backlog,
+        journalBytes: () => journal.bytes,
+        lastCommit: () => lastCommit,
+        onError: (error) => log.error({ error }, 'the status page cannot read the coverage'),
+      })
+    : null
   const scribe = new Scribe({
     journal,
     live,
     isSuccessor,
     clock,
     writer: writerAfterContact(database, journal.journalId, config, contact),
-    events: storingEvents(observer, log, clock, (commit) => {
+    events: storingEvents(observer, board, log, clock, (commit) => {
       lastCommit = commit
     }),
   })
@@ -109,13 +136,12 @@ export async function assemble(parts: AssemblyParts): Promise<Assembly> {
     clock,
     live,
     scribe,
-    observer,
+    observer: board === null ? observer : bothTold(observer, board),
     obey,
     onCheckpointFailure: (error) =>
       log.warn({ error }, 'a checkpoint could not be written: the next start replays more'),
   })
 
-  const { line, venue } = config
   const admin = createAdminServer({
     routes: pages({
       corridor,
@@ -124,12 +150,26 @@ export async function assemble(parts: AssemblyParts): Promise<Assembly> {
       metrics,
       clock,
       journalBytes: () => journal.bytes,
+      waitingDials: () => fleet.waitingDials,
       lastCommit: () => lastCommit,
-      status: config.statusPage ? { version: parts.version, line, venue } : null,
+      statusPage: board === null ? null : statusPage(board.looks, clock),
     }),
     onError: (path, error) => log.error({ path, error }, 'a request could not be answered'),
   })
-  return { journal, database, corridor, scribe, fleet, rest, admin, now, makeContact: contact, settle: settlePast }
+  return {
+    journal,
+    database,
+    corridor,
+    scribe,
+    fleet,
+    rest,
+    admin,
+    board,
+    now,
+    makeContact: contact,
+    settle: settlePast,
+    housekept: () => observer.housekept(clock.monoNs()),
+  }
 }
 
 async function openJournal({ config, journalDirectory, log, onFailure }: AssemblyParts): Promise<Journal> {
@@ -163,8 +203,21 @@ function writerAfterContact(
   }
 }
 
+type LiveObserver = ConstructorParameters<typeof Corridor>[0]['observer']
+
+function bothTold(observer: Observer, board: StatusBoard): LiveObserver {
+  return {
+    observe: (event, step) => {
+      observer.observe(event, step)
+      board.observe(event, step)
+    },
+    journalSynced: (tookSeconds) => observer.journalSynced(tookSeconds),
+  }
+}
+
 function storingEvents(
   observer: Observer,
+  board: StatusBoard | null,
   log: Logger,
   clock: Clock,
   onCommit: (commit: Commit) => void,
@@ -172,14 +225,16 @@ function storingEvents(
   return {
     committed: (batch, result) => {
       onCommit({ monoNs: clock.monoNs(), recordedUntilNs: batch.recordedUntilNs })
+      board?.committed(batch.records, clock.wallNs())
       observer.committed(batch.records, result.outcome === 'committed' ? result.rows : {}, clock.wallNs())
       for (const { tradeId, symbol } of result.outcome === 'committed' ? result.conflicts : []) {
-        log.error({ tradeId: String(tradeId), symbol }, 'a trade came twice with different content: the first is kept')
+        observer.conflicted(tradeId, symbol)
       }
       if (result.outcome === 'committed') observer.poisoned(result.poison)
     },
     failed: ({ class: failureClass, reason, retryInMs }) => {
       observer.writeFailed(failureClass)
+      board?.failed({ class: failureClass, reason })
       log.warn({ class: failureClass, reason, retryInMs }, 'the database takes no rows now: they wait in the journal')
     },
     level: (isLevel) =>

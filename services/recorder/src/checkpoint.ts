@@ -3,8 +3,11 @@ import type { Journal, JournalDamageError } from '@booktape/journal'
 import { advance, type CorridorState, FROM_FIRST_ENTRY, newCorridorState, STATE_VERSION } from '@booktape/session'
 import { replay } from './replay.ts'
 
-/** The state at a position of the journal: what a replay goes on from. `isBlank`: an older state was, and is lost. */
-export type Checkpoint = Readonly<{ position: number; state: CorridorState; isBlank: boolean }>
+/**
+ * The state at a position of the journal: what a replay goes on from. `blankFrom`: an older state was, and is lost; this one began
+ * empty after that position. Null where nothing is missing.
+ */
+export type Checkpoint = Readonly<{ position: number; state: CorridorState; blankFrom: number | null }>
 
 /** Saves the state as it stands after `position`. The state is plain data, so its serialization is its checkpoint. */
 export async function saveCheckpoint(journal: Journal, position: number, state: CorridorState): Promise<void> {
@@ -23,10 +26,11 @@ export async function loadCheckpoint(journal: Journal, position: number, isSucce
       // From the first entry of all nothing is missing; later, an older state is lost, and its books with it.
       const beginning = journal.firstPosition - 1
       const isBlank = beginning > 0 || isSuccessor
-      return { position: beginning, state: newCorridorState(isBlank ? FROM_FIRST_ENTRY : null), isBlank }
+      const state = newCorridorState(isBlank ? FROM_FIRST_ENTRY : null)
+      return { position: beginning, state, blankFrom: isBlank ? beginning : null }
     }
     const content = deserialize(found.bytes) as { version: number; state: CorridorState }
-    if (content.version === STATE_VERSION) return { position: found.position, state: content.state, isBlank: false }
+    if (content.version === STATE_VERSION) return { position: found.position, state: content.state, blankFrom: null }
     before = found.position - 1
   }
 }
@@ -40,7 +44,7 @@ export async function fastForward(
   from: Checkpoint,
   to: number,
 ): Promise<Checkpoint & Readonly<{ damage: ReadonlySet<number> }>> {
-  const { state, isBlank } = from
+  const { state, blankFrom } = from
   let { position } = from
   const damage = new Set<number>()
   const remember = async ({ position: lost }: JournalDamageError): Promise<void> => void damage.add(lost)
@@ -50,5 +54,5 @@ export async function fastForward(
       position = reached
     }
   }
-  return { position, state, isBlank, damage }
+  return { position, state, blankFrom, damage }
 }

@@ -17,7 +17,7 @@ test('a journal that is full gets a checkpoint: it begins no segment any more, a
   const corridor = new Corridor({
     journal,
     clock,
-    live: { position: 0, state: newCorridorState(), isBlank: false },
+    live: { position: 0, state: newCorridorState(), blankFrom: null },
     scribe: { offer: () => undefined },
     observer: { observe: () => undefined, journalSynced: () => undefined },
     obey: () => undefined,

@@ -3,8 +3,11 @@ import { test } from 'node:test'
 import { createLogger, createMetrics } from '@booktape/runtime'
 import { advance, type CorridorEvent, newCorridorState, type RunSettings } from '@booktape/session'
 import { Observer } from './observe.ts'
+import type { Commit } from './readiness.ts'
 
 const HOSTILE_SYMBOLS = 100_000
+const SECOND_NS = 1_000_000_000n
+const AT = { wallNs: 1_785_312_000_000_000_000n, monoNs: 1_000_000_000n }
 const RUN: RunSettings = {
   runId: 'a run',
   line: 'a',
@@ -70,19 +73,54 @@ test('rows that the database refuses are counted once a batch, once a row and on
     assert.ok(series.includes(expected), expected)
 })
 
+test('ages begin at the start, and begin anew with what they wait for', async () => {
+  const recorder = observed()
+  assert.deepEqual(await recorder.agesAfter(600), { commit: 600, housekeeping: 600 })
+  recorder.observer.housekept(AT.monoNs + 540n * SECOND_NS)
+  assert.deepEqual(await recorder.agesAfter(600), { commit: 600, housekeeping: 60 })
+  recorder.lastCommit = { monoNs: AT.monoNs + 599n * SECOND_NS, recordedUntilNs: AT.wallNs }
+  assert.deepEqual(await recorder.agesAfter(600), { commit: 1, housekeeping: 60 })
+})
+
+test('what is rare and alarming stands at 0 before it happens', async () => {
+  const series = await observed().series()
+  for (const expected of [
+    'booktape_audits_total{symbol="btcusd",result="different"} 0',
+    'booktape_trade_conflicts_total{symbol="btcusd"} 0',
+    'booktape_trades_gaps_settled_total{state="unfillable"} 0',
+  ])
+    assert.ok(series.includes(expected), expected)
+})
+
 /** An open connection of the new API, and what is counted of what comes on it. */
 function observed() {
   const state = newCorridorState()
   const metrics = createMetrics({ version: 'test' })
-  const observer = new Observer(metrics, createLogger({ level: 'silent', name: 'test' }))
+  const observer = new Observer(metrics, createLogger({ level: 'silent', name: 'test' }), {
+    line: 'a',
+    shard: 0,
+    shards: 1,
+    journalLimitBytes: 2 ** 30,
+  })
   let messageSeq = 0
   let quarantined = 0
-  const at = { wallNs: 1_785_312_000_000_000_000n, monoNs: 1_000_000_000n }
+  let lastCommit: Commit | null = null
+  const at = AT
   const take = (event: CorridorEvent): void => {
     const step = advance(state, event)
     observer.observe(event, step)
     quarantined += step.records.filter((record) => record.kind === 'quarantine').length
   }
+  const gauge = (passedNs: bigint): void =>
+    observer.gauge({
+      state,
+      now: { wallNs: at.wallNs + passedNs, monoNs: at.monoNs + passedNs },
+      startedNs: at.monoNs,
+      journalBytes: 0,
+      backlog: 0,
+      waitingDials: 0,
+      lastCommit,
+    })
   take({ kind: 'started', at, run: RUN })
   take({ kind: 'tick', at })
   take({ kind: 'dialing', at, connection: 1, session: 'ws#0', sessionId: 'one', url: RUN.wsUrl })
@@ -97,8 +135,18 @@ function observed() {
       const payload = new TextEncoder().encode(text)
       take({ kind: 'frame', at, connection: 1, messageSeq: ++messageSeq, isBinary: false, payload })
     },
+    set lastCommit(commit: Commit) {
+      lastCommit = commit
+    },
+    agesAfter: async (seconds: number): Promise<{ commit: number; housekeeping: number }> => {
+      gauge(BigInt(seconds) * SECOND_NS)
+      const text = await metrics.registry.metrics()
+      const age = (name: string): number =>
+        Number(new RegExp(`^booktape_${name}_age_seconds (.+)$`, 'm').exec(text)?.[1])
+      return { commit: age('last_commit'), housekeeping: age('housekeeping') }
+    },
     series: async (): Promise<string[]> => {
-      observer.gauge(state, at.monoNs, 0, 0)
+      gauge(0n)
       const text = await metrics.registry.metrics()
       return text.split('\n').filter((line) => line.startsWith('booktape_'))
     },

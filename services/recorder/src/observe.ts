@@ -1,30 +1,37 @@
-import { levelCount, topOfBook } from '@booktape/book'
-import type { Feed, Side } from '@booktape/market'
+import type { Feed } from '@booktape/market'
 import type { Logger, Metrics } from '@booktape/runtime'
-import type { CorridorEvent, CorridorState, Observation, Step } from '@booktape/session'
+import { type CorridorEvent, type Observation, type Step, trackKey } from '@booktape/session'
 import type { GatheredRows, PoisonRow } from '@booktape/store'
+import { type Look, setGauges } from './gauges.ts'
+import { declareMetrics, type RecorderMetrics } from './metric-table.ts'
 import { Tally } from './tally.ts'
 
-/** A few ms is a good day, a few seconds is a page. */
-const LAG_BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
-const SYNC_BUCKETS_S = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5]
+/** What a recorder was told of itself. */
+export type Identity = Readonly<{ line: string; shard: number; shards: number; journalLimitBytes: number }>
 
 /** What was seen at the live edge, as metrics (contract, section 5) and as log lines. Stores nothing, decides nothing. */
 export class Observer {
   readonly #log: Logger
-  readonly #metrics: ReturnType<typeof declareMetrics>
+  readonly #metrics: RecorderMetrics
   readonly #messages: Tally<{ feed: Feed; symbol: string; kind: string }>
   readonly #changes: Tally<{ feed: Feed; symbol: string }>
   readonly #lastMessageNs = new Map<string, bigint>() // monotonic, by feed and symbol
+  #housekeptNs: bigint | null = null // monotonic
 
-  constructor(metrics: Metrics, log: Logger) {
+  constructor(metrics: Metrics, log: Logger, { line, shard, shards, journalLimitBytes }: Identity) {
     this.#metrics = declareMetrics(metrics)
+    this.#metrics.recorder.set({ line, shard: String(shard) }, 1)
+    this.#metrics.shards.set(shards)
+    this.#metrics.journalLimit.set(journalLimitBytes)
+    // What is rare and alarming stands at 0 from the start: Prometheus sees no increase in a series that begins at 1.
+    for (const state of ['filled', 'unfillable']) this.#metrics.tradesSettled.inc({ state }, 0)
     this.#messages = new Tally((labels, by) => this.#metrics.messages.inc(labels, by))
     this.#changes = new Tally((labels, by) => this.#metrics.changes.inc(labels, by))
     this.#log = log
   }
 
   observe(event: CorridorEvent, step: Step): void {
+    if (event.kind === 'started') this.#expect(event.run.symbols)
     for (const observation of step.observations) this.#count(event, observation)
     for (const record of step.records) {
       switch (record.kind) {
@@ -42,6 +49,7 @@ export class Observer {
           this.#log.info({ gapId: record.gapId, toId: text(record.toId) }, 'a gap closed')
           break
         case 'gap_settled':
+          this.#metrics.tradesSettled.inc({ state: record.state })
           this.#log.info({ gapId: record.gapId, state: record.state }, 'a gap of trades was read again from REST')
           break
         case 'gap_withdrawn':
@@ -80,13 +88,21 @@ export class Observer {
     }
   }
 
+  /** Rare and alarming too. */
+  #expect(symbols: readonly string[]): void {
+    for (const symbol of symbols) {
+      for (const result of ['equal', 'different']) this.#metrics.audits.inc({ symbol, result }, 0)
+      this.#metrics.tradeConflicts.inc({ symbol }, 0)
+    }
+  }
+
   #count(event: CorridorEvent, seen: Observation): void {
     switch (seen.kind) {
       case 'message': {
         const { feed, message } = seen
         const symbol = seen.symbol ?? 'none'
         this.#messages.add(`${feed} ${symbol} ${message}`, 1, () => ({ feed, symbol, kind: message }))
-        if (seen.symbol !== null) this.#lastMessageNs.set(`${seen.feed}:${seen.symbol}`, event.at.monoNs)
+        if (seen.symbol !== null) this.#lastMessageNs.set(trackKey(feed, seen.symbol), event.at.monoNs)
         if (seen.eventTimeNs !== null) {
           this.#metrics.eventLag.observe({ feed: seen.feed }, seconds(event.at.wallNs - seen.eventTimeNs))
         }
@@ -156,6 +172,15 @@ export class Observer {
     }
   }
 
+  /** A trade came twice with different content: the first is kept. */
+  conflicted(tradeId: bigint, symbol: string): void {
+    this.#metrics.tradeConflicts.inc({ symbol })
+    this.#log.error(
+      { tradeId: tradeId.toString(), symbol },
+      'a trade came twice with different content: the first is kept',
+    )
+  }
+
   writeFailed(failureClass: string): void {
     this.#metrics.writeFailures.inc({ class: failureClass })
   }
@@ -164,75 +189,21 @@ export class Observer {
     this.#metrics.journalSync.observe(tookSeconds)
   }
 
+  /** Rows of days that nobody made a partition for, by table. */
+  foundDefaultRows(rows: Readonly<Record<string, bigint>>): void {
+    for (const [table, count] of Object.entries(rows)) this.#metrics.defaultRows.set({ table }, Number(count))
+  }
+
+  /** Written segments were let go, partitions made ahead and messages settled. */
+  housekept(nowMonoNs: bigint): void {
+    this.#housekeptNs = nowMonoNs
+  }
+
   /** Brings everything up to date; called when somebody asks for metrics. */
-  gauge(state: Readonly<CorridorState>, nowMonoNs: bigint, journalBytes: number, backlog: number): void {
+  gauge(look: Look): void {
     this.#messages.flush()
     this.#changes.flush()
-    this.#metrics.journalBytes.set(journalBytes)
-    this.#metrics.backlog.set(backlog)
-    const connections: Record<Feed, number> = { v1: 0, ws: 0 }
-    for (const session of state.sessions.values()) if (session.link.phase === 'open') connections[session.feed]++
-    for (const feed of state.run?.feeds ?? []) this.#metrics.connections.set({ feed }, connections[feed])
-    for (const track of state.tracks.values()) {
-      const { feed, symbol } = track
-      const isLive = track.epoch !== null
-      this.#metrics.bookLive.set({ feed, symbol }, isLive ? 1 : 0)
-      const top = topOfBook(track.book)
-      for (const side of ['bid', 'ask'] as const) {
-        this.#metrics.bookLevels.set({ feed, symbol, side }, levelCount(track.book, side))
-        this.#setBestPrice(feed, symbol, side, isLive ? (side === 'bid' ? top.bidPrice : top.askPrice) : null)
-      }
-      const lastNs = this.#lastMessageNs.get(`${feed}:${symbol}`)
-      if (lastNs !== undefined) this.#metrics.lastMessageAge.set({ feed, symbol }, seconds(nowMonoNs - lastNs))
-    }
-  }
-
-  // Prometheus knows only floats: this number is for looking at, never for reckoning.
-  #setBestPrice(feed: Feed, symbol: string, side: Side, price: string | null): void {
-    if (price === null) this.#metrics.bestPrice.remove({ feed, symbol, side })
-    else this.#metrics.bestPrice.set({ feed, symbol, side }, Number.parseFloat(price))
-  }
-}
-
-function declareMetrics(metrics: Metrics) {
-  const { counter, gauge, histogram } = metrics
-  return {
-    messages: counter('messages_received_total', 'Messages of the venue, by what they are.', [
-      'feed',
-      'symbol',
-      'kind',
-    ]),
-    changes: counter('book_changes_applied_total', 'Price levels set in books.', ['feed', 'symbol']),
-    trades: counter('trades_received_total', 'Trades seen on a feed, before they are made one row.', [
-      'feed',
-      'symbol',
-    ]),
-    gaps: counter('gaps_total', 'Gaps opened.', ['feed', 'symbol', 'stream', 'cause']),
-    resyncs: counter('resyncs_total', 'Live books dropped to be taken anew.', ['feed', 'symbol', 'cause']),
-    connects: counter('connects_total', 'Connections opened, refused and closed.', ['feed', 'result']),
-    connections: gauge('connections', 'Connections open now.', ['feed']),
-    bookLive: gauge('book_live', '1 while the book is proven continuous.', ['feed', 'symbol']),
-    bookLevels: gauge('book_levels', 'Price levels in the book.', ['feed', 'symbol', 'side']),
-    bestPrice: gauge('best_price', 'Best price, as a float: for looking at only.', ['feed', 'symbol', 'side']),
-    lastMessageAge: gauge('last_message_age_seconds', 'Since the last message about the symbol.', ['feed', 'symbol']),
-    eventLag: histogram('event_lag_seconds', 'Receive time minus the venue\u2019s event time.', LAG_BUCKETS_S, [
-      'feed',
-    ]),
-    commitLag: histogram('commit_lag_seconds', 'From receiving a message to its row being committed.', LAG_BUCKETS_S, [
-      'feed',
-    ]),
-    journalBytes: gauge('journal_bytes', 'Journal on disk.'),
-    journalSync: histogram(
-      'journal_sync_seconds',
-      'From a message being written down to its being on disk.',
-      SYNC_BUCKETS_S,
-    ),
-    backlog: gauge('backlog_messages', 'Journal entries whose rows are not in Postgres yet.'),
-    rows: counter('rows_written_total', 'Rows that were new to the database.', ['table']),
-    writeFailures: counter('write_failures_total', 'Batches that Postgres did not take at once.', ['class']),
-    audits: counter('audits_total', 'Audit rows by their result.', ['symbol', 'result']),
-    quarantined: counter('quarantined_total', 'Messages kept aside, by class of reason.', ['feed', 'reason']),
-    anomalies: counter('anomalies_total', 'Odd but harmless things seen.', ['feed', 'symbol', 'anomaly']),
+    setGauges(this.#metrics, look, { lastMessageNs: this.#lastMessageNs, housekeptNs: this.#housekeptNs })
   }
 }
 

@@ -59,7 +59,7 @@ async function recordOnJournal(parts: RecorderParts, isSuccessor: boolean): Prom
   const ending = new AbortController()
   const asking = linkSignals(stopping, ending.signal) // for what is of no use to a recorder that stops
   const assembly = await assemble({ ...parts, isSuccessor, asking: asking.signal, onFailure: failure.reject })
-  const { journal, database, corridor, scribe, fleet, rest, admin, now } = assembly
+  const { journal, database, corridor, scribe, fleet, rest, admin, board, now } = assembly
   const drained = new AbortController()
   const timers: NodeJS.Timeout[] = []
   const work: Promise<unknown>[] = []
@@ -104,6 +104,7 @@ async function recordOnJournal(parts: RecorderParts, isSuccessor: boolean): Prom
     fleet.close()
     await Promise.allSettled(work)
     await admin.stop()
+    await board?.close()
     await journal.close().catch((error: unknown) => log.error({ error }, 'the journal could not be closed'))
     await database.close()
   }
@@ -115,11 +116,12 @@ function runSettings(config: RecorderConfig, symbols: readonly string[]): RunSet
 }
 
 /**
- * What happens every TICK_MS: time passes in the journal, and the sockets are held back where the disk cannot keep up. A full
- * journal ends all connections; the room that is left is for saying so.
+ * What happens every TICK_MS: time passes in the journal, and the sockets are held back where the disk cannot keep up. A crowded
+ * journal lets go of what was written; a full one ends all connections, and the room that is left is for saying so.
  */
 function newTick({ journal, fleet, corridor, scribe, now }: Assembly, config: RecorderConfig, log: Logger) {
   let isFull = false
+  let isReleasing = false
   return async (): Promise<void> => {
     if (journal.isFull !== isFull) {
       isFull = journal.isFull
@@ -135,6 +137,14 @@ function newTick({ journal, fleet, corridor, scribe, now }: Assembly, config: Re
       else log.info(sizes, 'there is room in the journal again')
     }
     if (isFull) return await release(journal, scribe, now().wallNs)
+    if (journal.isCrowded && !isReleasing) {
+      isReleasing = true
+      release(journal, scribe, now().wallNs)
+        .catch((error: unknown) => log.warn({ error }, 'written segments of the journal could not be deleted'))
+        .finally(() => {
+          isReleasing = false
+        })
+    }
     if (journal.shouldPause) fleet.pause()
     else if (journal.shouldResume) fleet.resume()
     corridor.note({ kind: 'tick', at: now() })
@@ -142,11 +152,12 @@ function newTick({ journal, fleet, corridor, scribe, now }: Assembly, config: Re
 }
 
 async function housekeep(assembly: Assembly, clock: Clock, log: Logger): Promise<void> {
-  const { journal, scribe, makeContact, settle } = assembly
+  const { journal, scribe, makeContact, settle, housekept } = assembly
   try {
     await release(journal, scribe, clock.wallNs())
     await makeContact()
     await settle()
+    housekept()
   } catch (error) {
     log.warn({ error }, 'housekeeping failed: tried again in ten minutes')
   }

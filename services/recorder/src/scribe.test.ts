@@ -3,7 +3,7 @@ import { mkdtemp, open, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { Journal } from '@booktape/journal'
+import { Journal, JournalError } from '@booktape/journal'
 import type { MarketRecord } from '@booktape/market'
 import { systemClock } from '@booktape/runtime'
 import { advance, newCorridorState } from '@booktape/session'
@@ -148,6 +148,47 @@ test('a live edge that stands on a checkpoint, where storage has none and the en
   assert.equal(await second.journal.newestCheckpoint(second.journal.lastPosition), null)
 })
 
+for (const [from, what] of [
+  ['elsewhere', 'begins anew'],
+  ['there', 'goes on'],
+] as const) {
+  test(`where storage has no checkpoint left, and the live edge began empty ${from}, recording ${what}`, async (t) => {
+    const directory = await mkdtemp(join(tmpdir(), 'booktape-scribe-'))
+    t.after(() => rm(directory, { recursive: true, force: true }))
+    const first = await openDesk(t, { directory, maxSegmentBytes: 4096 })
+    first.note(...script(0, 100))
+    await first.until(() => first.written() === first.journal.lastPosition)
+    await saveCheckpoint(first.journal, first.journal.lastPosition, first.live)
+    await first.journal.release(first.journal.lastPosition, 2n ** 62n)
+    await first.journal.forgetCheckpointsAfter(0)
+    const beginning = first.journal.firstPosition - 1
+    await first.close()
+
+    const restored: Stored = { fromPosition: 0, toPosition: beginning, recordedUntilNs: 1n, records: new RecordList() }
+    const blankFrom = from === 'there' ? beginning : beginning - 1
+    const second = await openDesk(t, { directory, batches: [restored], blankFrom })
+    const caughtUp = second.until(() => second.written() === second.journal.lastPosition)
+    if (from === 'there') await caughtUp
+    else await assert.rejects(caughtUp, DamageFoundError)
+  })
+}
+
+test('entries that were let go while they were to be read are asked for again from what is left', async (t) => {
+  const desk = await openDesk(t, { isAway: true })
+  desk.note(...script(0, 1_000))
+  await desk.journal.sync()
+  const read = desk.journal.read.bind(desk.journal)
+  let refused = 0
+  desk.journal.read = (from, to) => {
+    if (refused++ === 0) throw new JournalError('RELEASED', 'let go just now')
+    return read(from, to)
+  }
+  desk.database.isAway = false
+  await desk.until(() => desk.written() === desk.journal.lastPosition)
+  assert.ok(refused > 1)
+  assert.deepEqual(desk.stored(), desk.expected())
+})
+
 test('damage before the stored position is a gap in storage too, and what was stored is said again in one batch', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'booktape-scribe-'))
   t.after(() => rm(directory, { recursive: true, force: true }))
@@ -252,6 +293,7 @@ async function openDesk(
     batches?: Stored[]
     maxSegmentBytes?: number
     replayed?: boolean
+    blankFrom?: number
   } = {},
 ) {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'booktape-scribe-')))
@@ -265,7 +307,7 @@ async function openDesk(
   const database = { isAway: options.isAway ?? false, batches: options.batches ?? [] }
   const written = (): number => database.batches.at(-1)?.toPosition ?? 0
   // As a start does: the live edge stands at the end of the journal, and has seen what cannot be read.
-  const beginning = { position: 0, state: newCorridorState(), isBlank: false }
+  const beginning = { position: 0, state: newCorridorState(), blankFrom: null }
   const replayed = await fastForward(journal, beginning, options.replayed === true ? journal.syncedPosition : 0)
   const live = replayed.state
   const expected: MarketRecord[] = []
@@ -274,7 +316,7 @@ async function openDesk(
   const stopping = new AbortController()
   const scribe = new Scribe({
     journal,
-    live: { position: journal.syncedPosition, isBlank: false, damage: replayed.damage },
+    live: { position: journal.syncedPosition, blankFrom: options.blankFrom ?? null, damage: replayed.damage },
     writer: {
       readPosition: async () => {
         if (database.isAway) throw new StoreError('AWAY', 'the database of this test is away')
@@ -306,7 +348,10 @@ async function openDesk(
     }
   })
   const running = scribe.run(stopping.signal)
-  running.catch(() => undefined)
+  let failure: { error: unknown } | null = null
+  running.catch((error: unknown) => {
+    failure = { error }
+  })
   let isClosed = false
   const close = async (): Promise<void> => {
     if (isClosed) return
@@ -333,7 +378,10 @@ async function openDesk(
       for (const event of events) journal.append(writeEntry(event))
     },
     until: async (condition: () => boolean) => {
-      while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+      while (!condition()) {
+        if (failure !== null) throw failure.error
+        await new Promise((resolve) => setImmediate(resolve))
+      }
     },
     close,
   }

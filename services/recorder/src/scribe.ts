@@ -1,4 +1,4 @@
-import type { Journal, JournalDamageError } from '@booktape/journal'
+import { type Journal, type JournalDamageError, JournalError } from '@booktape/journal'
 import { invariant, type MarketRecord } from '@booktape/market'
 import { type Clock, linkSignals } from '@booktape/runtime'
 import { advance } from '@booktape/session'
@@ -96,12 +96,12 @@ export class Scribe<G extends Gathering = GatheredRows> {
   readonly #drained = new AbortController()
   #isReachable = true
   readonly #knownDamage: ReadonlySet<number>
-  readonly #isLiveBlank: boolean
+  readonly #liveBlankFrom: number | null
   readonly #isSuccessor: boolean
 
   constructor(parts: {
     journal: Journal
-    live: Readonly<{ position: number; isBlank: boolean; damage: ReadonlySet<number> }> // where the live edge began
+    live: Readonly<{ position: number; blankFrom: number | null; damage: ReadonlySet<number> }> // where the live edge began
     isSuccessor?: boolean // another journal went before this one, and was lost
     writer: BatchWriter<G>
     clock: Clock
@@ -113,7 +113,7 @@ export class Scribe<G extends Gathering = GatheredRows> {
     this.#events = parts.events
     this.#offeredTo = parts.live.position
     this.#knownDamage = parts.live.damage
-    this.#isLiveBlank = parts.live.isBlank
+    this.#liveBlankFrom = parts.live.blankFrom
     this.#isSuccessor = parts.isSuccessor ?? false
   }
 
@@ -187,7 +187,8 @@ export class Scribe<G extends Gathering = GatheredRows> {
   /** Makes the records after `written` again from the journal, and joins the live edge without losing an entry between. */
   async #catchUp(written: number, signal: AbortSignal): Promise<void> {
     const checkpoint = await loadCheckpoint(this.#journal, written, this.#isSuccessor)
-    if (checkpoint.isBlank && !this.#isLiveBlank) {
+    // An empty state knows what came after it began, and nothing else: the live edge's is the same only if it began there too.
+    if (checkpoint.blankFrom !== null && checkpoint.blankFrom !== this.#liveBlankFrom) {
       // The one just before the first entry too: the live edge would stand on it again, and storage find it too late, for ever.
       await this.#journal.forgetCheckpointsAfter(checkpoint.position - 1)
       throw new DamageFoundError(`no checkpoint at or before position ${written} can be read`)
@@ -195,6 +196,9 @@ export class Scribe<G extends Gathering = GatheredRows> {
     const writing = new OneAtATime((batch: Waiting<G>) => this.#write(batch, signal))
     try {
       await this.#replayFrom(checkpoint, written, writing, signal)
+    } catch (error) {
+      // Let go on the word of a database that has given way to an older one since: the next try begins with what is left.
+      if (!(error instanceof JournalError) || error.code !== 'RELEASED') throw error
     } finally {
       await writing.settled()
     }
@@ -421,7 +425,7 @@ function isFull({ gathered, records, entries }: Waiting<Gathering>): boolean {
 }
 
 /** Away, or mended by an operator while we wait: a password, a permission, a certificate, a migration. Nothing is lost meanwhile. */
-const OPERATOR_MENDS: ReadonlySet<string> = new Set(['AWAY', 'REFUSED', 'TLS', 'SCHEMA'])
+export const OPERATOR_MENDS: ReadonlySet<string> = new Set(['AWAY', 'REFUSED', 'TLS', 'SCHEMA'])
 
 function waitForOperator(error: unknown): Readonly<{ outcome: 'retry'; class: string; reason: string }> {
   if (!(error instanceof StoreError) || !OPERATOR_MENDS.has(error.code)) throw error

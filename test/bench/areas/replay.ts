@@ -3,17 +3,20 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline as streamPipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
-import { applyChange, bookDigest, emptyBook } from '@booktape/book'
+import { applyChange, bookDigest, bookFromLevels, emptyBook, type OrderBook } from '@booktape/book'
+import { openTape, type Tape, type TapeBook, type TapeEvent } from '@booktape/client'
 import { Journal } from '@booktape/journal'
 import { type DecimalText, invariant, readDecimal, type Side } from '@booktape/market'
 import { advance, newCorridorState } from '@booktape/session'
+import { openDatabase, settle } from '@booktape/store'
 import type { Client } from 'pg'
 import { copyOut } from '../copy.ts'
 import { type Area, atLeast, figureOf, milliseconds, OURS, roundRobin } from '../measure.ts'
 import { tardis } from '../peer-books.ts'
 import { CHANGE_TABLE, changeRows, storePlainChanges, timeText } from '../plain-changes.ts'
+import type { BenchDatabase, BenchServer } from '../server.ts'
 import { SessionDriver, START_NS } from '../session-driver.ts'
-import { openStore, recordsOf } from '../stored-work.ts'
+import { openStore, type Recorded, recordsOf } from '../stored-work.ts'
 import { digestOf, frameText, makeWorkload, snapshotText, type Workload } from '../workload.ts'
 
 const FRAME_NS = 10_000_000n
@@ -29,6 +32,9 @@ export const replay: Area = {
     const endNs = recorded.at(-1)?.atNs ?? START_NS
     await store.write(recorded)
     await store.close()
+    const rowTape = openTape(database.url)
+    const settled = await settledCopy(await server(), recorded)
+    const tape = openTape(settled.url)
     await database.client.query(CHANGE_TABLE)
     const rows = changeRows(
       work,
@@ -42,7 +48,22 @@ export const replay: Area = {
     const ways = [
       {
         name: OURS,
-        note: 'market.changes_between and the exact book',
+        note: 'the client library, from settled chunks, and the exact book',
+        replayed: () => fromTape(tape, endNs),
+      },
+      {
+        name: 'booktape, not looked at',
+        note: 'the client library, from settled chunks: every change an object',
+        replayed: () => onlyTape(tape, endNs),
+      },
+      {
+        name: 'booktape, fresh rows',
+        note: 'the client library, from messages of the last hour, and the exact book',
+        replayed: () => fromTape(rowTape, endNs),
+      },
+      {
+        name: 'booktape, SQL',
+        note: 'market.changes_between and the exact book, from fresh rows',
         replayed: () => fromDatabase(database.client, endNs),
       },
       {
@@ -52,7 +73,7 @@ export const replay: Area = {
       },
       { name: 'tardis-dev', note: 'gzipped lines, JSON.parse, floats', replayed: () => fromFile(file) },
       {
-        name: 'booktape, rows alone',
+        name: 'booktape, SQL alone',
         note: 'market.changes_between, not looked at',
         replayed: () => onlyCopy(database.client, changesSql('epoch_id, side, price, quantity', endNs)),
       },
@@ -90,9 +111,51 @@ export const replay: Area = {
       }
     } finally {
       await journal.close()
+      await tape.close()
+      await rowTape.close()
+      await settled.close()
       await database.close()
     }
   },
+}
+
+/** A database of its own, in which everything has settled. */
+async function settledCopy(server: BenchServer, recorded: readonly Recorded[]): Promise<BenchDatabase> {
+  const target = await server.freshDatabase()
+  const store = await openStore(target)
+  await store.write(recorded)
+  await store.close()
+  const database = openDatabase(target.url, { applicationName: 'booktape bench', max: 1 })
+  await settle(database, '2100-01-01', new AbortController().signal, { before: '2100-01-01' })
+  await database.close()
+  await target.client.query('vacuum analyze')
+  return target
+}
+
+function pagesOf(tape: Tape, endNs: bigint): AsyncGenerator<readonly TapeEvent[]> {
+  return tape.pages({ symbols: ['btcusd'], from: START_NS, to: endNs + 1_000_000n, feed: 'ws' })
+}
+
+async function fromTape(tape: Tape, endNs: bigint): Promise<string> {
+  let book = emptyBook()
+  for await (const page of pagesOf(tape, endNs)) {
+    for (const event of page) {
+      if (event.kind === 'book') book = bookOf(event)
+      else if (event.kind === 'book_message')
+        for (const { side, price, quantity } of event.changes) applyChange(book, side, price, quantity)
+    }
+  }
+  return bookDigest(book)
+}
+
+function bookOf({ bids, asks }: TapeBook): OrderBook {
+  const ofSide = (side: Side, levels: TapeBook['bids']) => levels.map((level) => ({ side, reason: null, ...level }))
+  return bookFromLevels([...ofSide('bid', bids), ...ofSide('ask', asks)])
+}
+
+async function onlyTape(tape: Tape, endNs: bigint): Promise<null> {
+  for await (const page of pagesOf(tape, endNs)) void page
+  return null
 }
 
 const changesSql = (columns: string, endNs: bigint): string =>

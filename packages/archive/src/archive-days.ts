@@ -1,0 +1,251 @@
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Tape } from '@booktape/client'
+import {
+  type BooksOfDay,
+  booksOfDay,
+  closedDays,
+  type Database,
+  forgetArchivedDay,
+  noteArchivedDay,
+  storedDay,
+  storedDigests,
+  storedQuotesOfDay,
+  storedTradesOfDay,
+  type TradesOfDay,
+  tradesOfDay,
+} from '@booktape/store'
+import { manifestFolder, manifestPath, spanOf, type Unit } from './layout.ts'
+import { localStorage } from './local-storage.ts'
+import { type Manifest, manifestText, readManifest, type TradesSource } from './manifest.ts'
+import { StagedFiles } from './staged-files.ts'
+import type { ArchiveStorage } from './storage.ts'
+import { verifyBytes, verifyUnit } from './verify-unit.ts'
+import { digestKey, writeBooks } from './write-books.ts'
+import { writeDay, writeTrades } from './write-rows.ts'
+
+export type ArchiveOptions = Readonly<{
+  database: Database
+  tape: Tape // of the same database
+  storage: ArchiveStorage
+  software: string // `booktape 0.1.0`
+  /** Days `YYYY-MM-DD`; null: all. */
+  only: Readonly<{ fromDay: string | null; toDay: string | null }> // `toDay` is included
+  /** Writes also what is there: where a file was damaged. */
+  again?: boolean
+  stopping: AbortSignal
+  /** Before each unit, and after the last. */
+  onUnit?: (progress: ArchiveProgress) => void
+}>
+
+export type ArchiveProgress = Readonly<{ unit: Unit | null; done: number; total: number; changes: number }>
+
+/** What a run did. `days`: those that stand in the archive whole. */
+export type ArchiveRun = Readonly<{
+  days: readonly string[]
+  published: readonly Published[]
+  unchanged: number // units
+  isStopped: boolean
+}>
+
+export type Published = Readonly<{ unit: Unit; bytes: number; rows: number; changes: number; changeBytes: number }>
+
+/**
+ * Writes every day that is over and not in the archive yet: each unit to a stage, read back there and compared, its files then put in
+ * their places and read again, its manifest last. What is there stays; trades and what was known of a day are written again
+ * where the database has more of them by now. May be stopped and killed at any point, and run again. One at a time.
+ *
+ * Throws `ArchiveError`, `StoreError`.
+ */
+export async function archiveDays(options: ArchiveOptions): Promise<ArchiveRun> {
+  const { database, storage, only, again = false, stopping, onUnit = () => undefined } = options
+  const published: Published[] = []
+  const days: string[] = []
+  let unchanged = 0
+  const there = again ? new Set<string>() : await publishedManifests(storage)
+  const closed = (await closedDays(database)).filter(
+    (day) => (only.fromDay === null || day >= only.fromDay) && (only.toDay === null || day <= only.toDay),
+  )
+  const plans = await Promise.all(closed.map((day) => planOf(options, day)))
+  const total = plans.reduce((sum, { units }) => sum + units.length + 1, 0)
+  let done = 0
+  let changes = 0
+  for (const { day, units, books, trades } of plans) {
+    const count = (written: Published | null): void => {
+      done++
+      if (written === null) unchanged++
+      else {
+        published.push(written)
+        changes += written.changes
+      }
+    }
+    for (const unit of units) {
+      if (stopping.aborted) return { days, published, unchanged, isStopped: true }
+      onUnit({ unit, done, total, changes })
+      count(
+        unit.kind === 'books'
+          ? await archiveBooks(options, unit, books, there)
+          : await archiveTrades(options, unit, trades, there),
+      )
+    }
+    if (stopping.aborted) return { days, published, unchanged, isStopped: true }
+    const unit = { kind: 'day', date: day } as const
+    onUnit({ unit, done, total, changes })
+    count(await archiveDay(options, unit, units, there))
+    await noteArchivedDay(database, day, storage.name)
+    days.push(day)
+  }
+  onUnit({ unit: null, done, total, changes })
+  return { days, published, unchanged, isStopped: false }
+}
+
+type Plan = Readonly<{
+  day: string
+  units: readonly Exclude<Unit, { kind: 'day' }>[]
+  books: ReadonlyMap<string, BooksOfDay> // by `bookKey`
+  trades: ReadonlyMap<string, TradesOfDay>
+}>
+
+const bookKey = ({ symbol, feed }: Pick<BooksOfDay, 'symbol' | 'feed'>): string => `${symbol} ${feed}`
+
+async function planOf({ database }: ArchiveOptions, day: string): Promise<Plan> {
+  const books = await booksOfDay(database, day)
+  const trades = await tradesOfDay(database, day)
+  return {
+    day,
+    units: [
+      ...books.map(({ symbol, feed }) => ({ kind: 'books', date: day, symbol, feed }) as const),
+      ...trades.map(({ symbol }) => ({ kind: 'trades', date: day, symbol }) as const),
+    ],
+    books: new Map(books.map((of) => [bookKey(of), of])),
+    trades: new Map(trades.map((of) => [of.symbol, of])),
+  }
+}
+
+async function publishedManifests(storage: ArchiveStorage): Promise<ReadonlySet<string>> {
+  const lists = await Promise.all(
+    (['books', 'trades', 'day'] as const).map((kind) => storage.list(manifestFolder(kind))),
+  )
+  return new Set(lists.flat())
+}
+
+/** Null where it is in the archive: what was received on a day that is over only grows where a recorder was far behind. */
+async function archiveBooks(
+  options: ArchiveOptions,
+  unit: Extract<Unit, { kind: 'books' }>,
+  books: ReadonlyMap<string, BooksOfDay>,
+  there: ReadonlySet<string>,
+): Promise<Published | null> {
+  const { database, tape, storage, software } = options
+  const known = books.get(bookKey(unit))?.known ?? ''
+  const path = manifestPath(unit)
+  if (there.has(path) && readManifest((await storage.readText(path)) ?? '', 'books', path).known === known) return null
+  const { symbol, feed, date } = unit
+  const { fromNs, toNs } = spanOf(date)
+  const stored = await storedDigests(database, symbol, feed, date)
+  return await publishUnit(options, unit, (files) =>
+    writeBooks(
+      unit,
+      {
+        // The book that the day begins with stood before it: changes of its very first microsecond are of the day.
+        pages: tape.pages({ symbols: [symbol], feed, from: fromNs - NS_PER_MICROSECOND, to: toNs, only: 'books' }),
+        quotes: storedQuotesOfDay(database, symbol, feed, date),
+        known,
+        storedDigests: new Map(
+          stored.map(({ epochId, messageSeq, digest }) => [digestKey(epochId, messageSeq), digest]),
+        ),
+      },
+      files,
+      software,
+    ),
+  )
+}
+
+const NS_PER_MICROSECOND = 1_000n
+
+async function archiveTrades(
+  options: ArchiveOptions,
+  unit: Extract<Unit, { kind: 'trades' }>,
+  counts: ReadonlyMap<string, TradesOfDay>,
+  there: ReadonlySet<string>,
+): Promise<Published | null> {
+  const { database, storage, software } = options
+  const of = counts.get(unit.symbol)
+  const source: TradesSource = {
+    count: String(of?.count ?? 0n),
+    broken: String(of?.broken ?? 0n),
+    lastReceivedNs: String(of?.lastReceivedNs ?? 0n),
+  }
+  const path = manifestPath(unit)
+  if (there.has(path)) {
+    const manifest = readManifest((await storage.readText(path)) ?? '', 'trades', path)
+    if (JSON.stringify(manifest.source) === JSON.stringify(source)) return null
+  }
+  return await publishUnit(options, unit, (files) =>
+    writeTrades(unit, storedTradesOfDay(database, unit.symbol, unit.date), source, files, software),
+  )
+}
+
+async function archiveDay(
+  options: ArchiveOptions,
+  unit: Extract<Unit, { kind: 'day' }>,
+  units: readonly Unit[],
+  there: ReadonlySet<string>,
+): Promise<Published | null> {
+  const { database, storage, software } = options
+  const path = manifestPath(unit)
+  const known = await storedDay(database, unit.date)
+  const before = there.has(path) ? readManifest((await storage.readText(path)) ?? '', 'day', path) : null
+  return await publishUnit(
+    options,
+    unit,
+    (files) => writeDay(unit, known, units.map(manifestPath), files, software),
+    (manifest) =>
+      before !== null &&
+      JSON.stringify(before.units) === JSON.stringify(manifest.units) &&
+      JSON.stringify(before.files.map(({ content }) => content)) ===
+        JSON.stringify(manifest.files.map(({ content }) => content)),
+  )
+}
+
+/** Null, and nothing done, where `isThere` says of the new manifest that the archive has it already. */
+async function publishUnit<Written extends Manifest>(
+  { storage, database, software }: ArchiveOptions,
+  unit: Unit,
+  write: (files: StagedFiles) => Promise<Written>,
+  isThere: (manifest: Written) => boolean = () => false,
+): Promise<Published | null> {
+  const stage = await storage.stage()
+  try {
+    const files = new StagedFiles(stage, unit, software)
+    const written = await write(files)
+    if (isThere(written)) return null
+    const manifest: Manifest = written
+    const staged = localStorage(stage)
+    const inStage = new Map(manifest.files.map(({ path, table }) => [path, `${table}.parquet`]))
+    await verifyUnit((path) => staged.open(inStage.get(path) ?? path), manifest)
+    await forgetArchivedDay(database, unit.date)
+    await storage.remove(manifestPath(unit)) // from here until the end the unit is not published
+    for (const file of manifest.files) {
+      await storage.publish(files.path(file.table), file.path)
+      await verifyBytes(storage.open, file)
+    }
+    const manifestFile = join(stage, 'manifest.json')
+    await writeFile(manifestFile, manifestText(manifest))
+    await storage.publish(manifestFile, manifestPath(unit))
+    return publishedOf(unit, manifest)
+  } finally {
+    await rm(stage, { recursive: true, force: true })
+  }
+}
+
+function publishedOf(unit: Unit, manifest: Manifest): Published {
+  const changesFile = manifest.files.find(({ table }) => table === 'book_changes')
+  return {
+    unit,
+    bytes: manifest.files.reduce((sum, { bytes }) => sum + bytes, 0),
+    rows: manifest.files.reduce((sum, { rows }) => sum + rows, 0),
+    changes: manifest.kind === 'books' ? manifest.changes : 0,
+    changeBytes: changesFile?.bytes ?? 0,
+  }
+}

@@ -1,0 +1,7 @@
+export { type ArchiveProgress, type ArchiveRun, archiveDays, type Published } from './archive-days.ts'
+export { ARCHIVE_PROBLEMS, ArchiveError, type ArchiveProblem } from './errors.ts'
+export { nameOf, type Unit } from './layout.ts'
+export { openArchive } from './open-archive.ts'
+export { openStorage } from './place.ts'
+export type { ArchiveStorage } from './storage.ts'
+export { type ArchiveDamage, verifyArchive } from './verify-archive.ts'

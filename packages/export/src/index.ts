@@ -1,0 +1,5 @@
+export type { Format } from './encoder.ts'
+export { ExportError, type ExportPlan, exportParts, type PartOutcome, type TapeSource } from './export.ts'
+export { FORMATS } from './formats.ts'
+export { type Part, partsOf } from './part.ts'
+export { type StreamOutcome, streamPart } from './stream.ts'

@@ -1,0 +1,5 @@
+export { type NdjsonOptions, ndjson } from './ndjson.ts'
+export type { Pace } from './pacer.ts'
+export type { ReplaySpan } from './replay-events.ts'
+export { ReplayError, type ReplayServer, type ReplayServerOptions, startReplayServer } from './replay-server.ts'
+export type { BookName } from './replay-venue.ts'

@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { type ArchiveStorage, archiveDays, openArchive, openStorage, verifyArchive } from '@booktape/archive'
+import { openTape, type Tape, type TapeEvent, type TapeQuestion } from '@booktape/client'
+import { oldPartitions } from '@booktape/store'
+import { type ArchivedRecording, archivedRecording, DAYS } from './archived-recording.ts'
+import { startS3Server } from './s3-server.ts'
+import { runCommand } from './spawned-command.ts'
+
+const SECOND_NS = 1_000_000_000n
+
+describe('an archive of two days', () => {
+  let recording: ArchivedRecording
+  let root: string
+  let tape: Tape
+  let archive: Tape
+
+  const run = async (place: string | ArchiveStorage = root, again = false) => {
+    const storage = typeof place === 'string' ? await openStorage(place) : place
+    const options = { database: recording.database, tape, storage, software: 'booktape test', again }
+    return await archiveDays({
+      ...options,
+      only: { fromDay: null, toDay: null },
+      stopping: new AbortController().signal,
+    })
+  }
+
+  before(async () => {
+    recording = await archivedRecording({ minutes: 2, isSettled: true })
+    root = await mkdtemp(join(tmpdir(), 'booktape-archive-test-'))
+    tape = openTape(recording.url)
+    archive = openArchive(await openStorage(root))
+  })
+  after(async () => {
+    await archive.close()
+    await tape.close()
+    await recording.close()
+    await rm(root, { recursive: true })
+  })
+
+  test('has each unit once, and a second run changes nothing', async () => {
+    const first = await run()
+    assert.deepEqual(first.days, DAYS)
+    assert.equal(first.published.length, 2 * (2 * 2 + 2 + 1))
+    const second = await run()
+    assert.deepEqual([second.published, second.unchanged, second.days], [[], first.published.length, DAYS])
+  })
+
+  for (const [what, from, to, question] of [
+    ['all of it', -30n, 30n, {}],
+    ['v1 alone', 0n, 0n, { feed: 'v1' }],
+    ['ws by the venue’s clock', 0n, 0n, { feed: 'ws', clock: 'exchange' }],
+    ['trades', 0n, 0n, { only: 'trades' }],
+    ['trades by the venue’s clock', 0n, 0n, { only: 'trades', clock: 'exchange' }],
+    ['a span within the first epoch', 5n, -95n, { feed: 'ws' }],
+    ['a span that begins where nothing is known', 22n, -40n, {}],
+    ['a span over midnight', 40n, -30n, {}],
+    ['a span of the second day', 65n, -5n, { feed: 'v1' }],
+  ] as const satisfies readonly (readonly [string, bigint, bigint, Partial<TapeQuestion>])[]) {
+    test(`gives what the database gives: ${what}`, async () => {
+      const asked: TapeQuestion = {
+        symbols: recording.symbols,
+        from: recording.fromNs + from * SECOND_NS,
+        to: recording.toNs + to * SECOND_NS,
+        ...question,
+      }
+      const expected = await all(tape, asked)
+      const given = await all(archive, asked)
+      assert.ok(expected.length > 5, `${expected.length} events`)
+      for (const [i, event] of expected.entries()) assert.deepEqual(given[i], event, `event ${i}`)
+      assert.equal(given.length, expected.length)
+    })
+  }
+
+  test('is whole; a byte that changed, a file that is gone and a manifest that is gone are named', async (t) => {
+    const whole = await runCommand(t, ['archive', root, '--verify'], {})
+    assert.deepEqual([whole.code, whole.stdout], [0, `${root}: 14 parts are as they were published, 0 are not\n`])
+    const copy = `${root}-copy`
+    t.after(() => rm(copy, { recursive: true }))
+    await cp(root, copy, { recursive: true })
+    const changed = 'book_changes/feed=ws/symbol=btcgusdperp/date=2026-03-02/book_changes.parquet'
+    const bytes = await readFile(join(copy, changed))
+    bytes[100] = (bytes[100] ?? 0) ^ 1
+    await writeFile(join(copy, changed), bytes)
+    const gone = 'trades/symbol=btcgusdperp/date=2026-03-01/trades.parquet'
+    await rm(join(copy, gone))
+    const unpublished = '_manifests/books/feed=v1/symbol=ethgusdperp/date=2026-03-01/manifest.json'
+    await rm(join(copy, unpublished))
+    const { code, stdout } = await runCommand(t, ['archive', copy, '--verify'], {})
+    assert.equal(code, 1)
+    assert.equal(
+      stdout,
+      [
+        `${changed} has other bytes than its manifest says. Archive that day with --again, or restore the file.`,
+        `${gone} is not there. Archive that day with --again, or restore the file.`,
+        `${unpublished} is not there, though _manifests/day/date=2026-03-01/manifest.json names it. Archive that day with --again, or restore the file.`,
+        `${copy}: 10 parts are as they were published, 3 are not`,
+        '',
+      ].join('\n'),
+    )
+    assert.equal((await run(copy, true)).published.length, 14)
+    for await (const { damage } of verifyArchive(await openStorage(copy))) assert.equal(damage, null)
+  })
+
+  test('is the same after any number of kills, and what was published before each of them stays whole', async () => {
+    const other = join(root, '..', `${basename(root)}-killed`)
+    try {
+      // Before the first file, between files, before a manifest, and once units of both kinds stand.
+      for (const calls of [0, 4, 7]) {
+        const victim = fileURLToPath(new URL('archive-victim.ts', import.meta.url))
+        const child = spawn(process.execPath, [victim, recording.url, other, String(calls)], { stdio: 'inherit' })
+        assert.deepEqual(await once(child, 'exit'), [null, 'SIGKILL'])
+        const storage = await openStorage(other)
+        for await (const { damage } of verifyArchive(storage)) assert.equal(damage, null)
+        await assert.rejects(
+          () => all(openArchive(storage), { symbols: recording.symbols, from: recording.fromNs, to: recording.toNs }),
+          { code: 'NOT_ARCHIVED' },
+        )
+      }
+      assert.ok((await run(other)).unchanged > 0)
+      assert.deepEqual(await contentsOf(other), await contentsOf(root))
+    } finally {
+      await rm(other, { recursive: true, force: true })
+    }
+  })
+
+  test('can lie in object storage', async (t) => {
+    const server = await startS3Server()
+    t.after(() => server.close())
+    const env = { ...server.keys, AWS_ENDPOINT_URL: server.endpoint, DATABASE_URL: recording.url }
+    const place = `s3://${server.bucket}/archive`
+    const first = await runCommand(t, ['archive', place, '--json'], env)
+    assert.equal(first.code, 0, first.stderr)
+    const written = JSON.parse(first.stdout) as Report
+    assert.deepEqual([written.days, written.published.length], [DAYS, 14])
+    Object.assign(process.env, server.keys)
+    const storage = await openStorage(place, { endpoint: server.endpoint })
+    const second = await run(storage)
+    assert.deepEqual([second.published, second.unchanged], [[], 14])
+    for await (const { damage } of verifyArchive(storage)) assert.equal(damage, null)
+    const question = { symbols: recording.symbols, from: recording.fromNs, to: recording.toNs }
+    assert.deepEqual(await all(openArchive(storage), question), await all(archive, question))
+    await storage.close()
+  })
+
+  test('that cannot be reached is named, with what to do', async (t) => {
+    const env = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', DATABASE_URL: recording.url }
+    const away = await runCommand(t, ['archive', 's3://tape/a'], { ...env, AWS_ENDPOINT_URL: 'http://127.0.0.1:1' })
+    assert.equal(away.code, 1)
+    assert.match(
+      away.stderr,
+      /^The archive s3:\/\/tape\/a\/ cannot be read: .*ECONNREFUSED.* Mend that, then run this again\.\n$/,
+    )
+    const open = await runCommand(t, ['archive', 's3://tape/a'], { ...env, AWS_ENDPOINT_URL: 'http://minio.example' })
+    assert.deepEqual(
+      [open.code, open.stderr],
+      [78, 'the endpoint of object storage must be https://…, not "http://minio.example".\n'],
+    )
+    assert.equal((await runCommand(t, ['archive'], { DATABASE_URL: recording.url })).code, 78)
+  })
+
+  test('trades that came later are written again, and nothing else', async () => {
+    const [symbol = ''] = recording.symbols
+    const { rows } = await recording.database.pool.query(
+      `update booktape.trades set broken = true where (symbol, trade_id) in
+        (select symbol, trade_id from booktape.trades where symbol = $1 limit 1) returning trade_id`,
+      [symbol],
+    )
+    assert.equal(rows.length, 1)
+    const { published } = await run()
+    assert.deepEqual(
+      published.map(({ unit }) => unit.kind),
+      ['trades'],
+    )
+    const trades = await all(archive, { symbols: [symbol], from: recording.fromNs, to: recording.toNs, only: 'trades' })
+    assert.equal(trades.filter((trade) => trade.kind === 'trade' && trade.broken).length, 1)
+  })
+
+  test('what a recorder that was far behind stores later is archived too', async () => {
+    const archived = await contentsOf(root)
+    const shift = (by: string) =>
+      recording.database.pool.query(
+        `update booktape.epochs set ended_at = ended_at + $1::interval where epoch_id =
+        (select epoch_id from booktape.epochs where feed = 'ws' order by symbol, started_at desc limit 1)`,
+        [by],
+      )
+    for (const by of ['-5 seconds', '5 seconds']) {
+      await shift(by)
+      assert.deepEqual(
+        (await run()).published.map(({ unit }) => unit.kind),
+        ['books', 'day'],
+      )
+    }
+    assert.deepEqual(await contentsOf(root), archived)
+  })
+
+  test('lets retention drop a day whose next day is archived too', async () => {
+    const old = await oldPartitions(recording.database, '2026-03-03', true)
+    assert.deepEqual(
+      [...new Set(old.map(({ day, kept }) => `${day} ${kept}`))],
+      ['2026-03-01 null', '2026-03-02 not archived'],
+    )
+  })
+})
+
+type Report = Readonly<{ days: readonly string[]; published: readonly unknown[]; unchanged: number }>
+
+/** Every file by its path, with its text or bytes. */
+async function contentsOf(folder: string): Promise<Readonly<Record<string, string>>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  const contents = await Promise.all(files.sort().map((file) => readFile(file, 'base64')))
+  return Object.fromEntries(files.map((file, i) => [file.slice(folder.length), contents[i] ?? '']))
+}
+
+async function all(tape: Tape, question: TapeQuestion): Promise<readonly TapeEvent[]> {
+  const events: TapeEvent[] = []
+  for await (const page of tape.pages(question)) events.push(...page)
+  return events
+}
