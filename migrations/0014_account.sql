@@ -84,6 +84,165 @@ create table account.quarantine (
   primary key (journal_id, position)
 );
 
+-- What happened to orders, one row an event, as each feed told it: on v1 in the venue's words, on the new API the status of the update,
+-- `snapshot` for an order that was there when we subscribed. `ended_unseen` is ours: the order was active before a gap and is no more.
+create table account.order_events (
+  journal_id uuid not null,
+  position bigint not null,
+  event_index integer not null, -- within one frame
+  key_fingerprint text not null,
+  feed text not null check (feed in ('v1', 'ws')),
+  socket_sequence bigint, -- v1 only
+  event_type text not null,
+  order_id bigint not null,
+  event_id bigint,
+  client_order_id text,
+  symbol text not null,
+  side text not null check (side in ('buy', 'sell')),
+  order_type text,
+  venue_time timestamptz,
+  venue_time_ns bigint,
+  received_time timestamptz not null,
+  received_time_ns bigint not null,
+  price numeric,
+  stop_price numeric,
+  original_quantity numeric,
+  remaining_quantity numeric,
+  executed_quantity numeric, -- in all; null where the feed says only how much the last fill was
+  reason text,
+  trade_id bigint, -- of a fill
+  primary key (journal_id, position, event_index)
+);
+create index on account.order_events (order_id);
+create index on account.order_events (received_time);
+-- The new API numbers nothing: the same update told twice is the same in all of this. v1 is kept from it by socket_sequence.
+create unique index on account.order_events (order_id, event_type, venue_time_ns, coalesce(trade_id, 0), coalesce(remaining_quantity, 0))
+  where feed = 'ws' and venue_time_ns is not null;
+
+-- One row a fill, whichever feeds told it: `trade_id` is that of market.trades. An account that trades with itself has two of one trade.
+create table account.fills (
+  order_id bigint not null,
+  trade_id bigint not null,
+  journal_id uuid not null,
+  position bigint not null,
+  key_fingerprint text not null,
+  source text not null check (source in ('v1', 'ws')), -- which told it first
+  client_order_id text,
+  symbol text not null,
+  side text not null check (side in ('buy', 'sell')),
+  price numeric not null,
+  quantity numeric not null,
+  fee numeric,
+  fee_currency text, -- v1 only
+  liquidity text, -- maker, taker, auction
+  venue_time timestamptz not null,
+  venue_time_ns bigint not null, -- of v1 to the millisecond, of the new API to the nanosecond
+  received_time timestamptz not null,
+  received_time_ns bigint not null,
+  primary key (order_id, trade_id)
+);
+create index on account.fills (symbol, trade_id);
+create index on account.fills (received_time);
+
+-- The orders as they are by all that was told of them: made of order_events and fills by account.refresh_orders, in the same transaction.
+create table account.orders (
+  order_id bigint primary key,
+  key_fingerprint text not null,
+  client_order_id text,
+  symbol text not null,
+  side text not null check (side in ('buy', 'sell')),
+  order_type text,
+  price numeric,
+  stop_price numeric,
+  original_quantity numeric,
+  executed_quantity numeric not null,
+  state text not null
+    check (state in ('accepted', 'open', 'partially_filled', 'ended_unseen', 'closed', 'cancelled', 'rejected', 'filled')),
+  reason text,
+  first_received_time timestamptz not null,
+  last_received_time timestamptz not null
+);
+create index on account.orders (client_order_id);
+create index on account.orders (symbol, first_received_time);
+create index on account.orders (order_id) where state in ('accepted', 'open', 'partially_filled');
+
+-- A function of the rows there are and of no order in which they came, so it may be called again at any time.
+create function account.refresh_orders(order_ids bigint[]) returns void
+language sql
+begin atomic
+  insert into account.orders
+  select o.order_id, o.key_fingerprint, o.client_order_id, o.symbol, o.side, o.order_type, o.price, o.stop_price, o.original_quantity,
+    o.executed_quantity,
+    case
+      when o.types && '{rejected}' then 'rejected'
+      when o.types && '{filled}' or o.executed_quantity >= o.original_quantity then 'filled'
+      when o.types && '{cancelled,canceled}' then 'cancelled'
+      when o.types && '{closed}' then 'closed'
+      when o.types && '{ended_unseen}' then 'ended_unseen'
+      when o.executed_quantity > 0 then 'partially_filled'
+      when o.types && '{initial,snapshot,booked,open,modified}' then 'open'
+      else 'accepted'
+    end,
+    o.reason, o.first_received_time, o.last_received_time
+  from (
+    select e.order_id, min(e.key_fingerprint) as key_fingerprint, max(e.client_order_id) as client_order_id, min(e.symbol) as symbol,
+      min(e.side) as side,
+      -- What was told last: an order can be modified.
+      (array_agg(e.order_type order by e.received_time_ns desc) filter (where e.order_type is not null))[1] as order_type,
+      (array_agg(e.price order by e.received_time_ns desc) filter (where e.price is not null))[1] as price,
+      (array_agg(e.stop_price order by e.received_time_ns desc) filter (where e.stop_price is not null))[1] as stop_price,
+      (array_agg(e.original_quantity order by e.received_time_ns desc) filter (where e.original_quantity is not null))[1]
+        as original_quantity,
+      (array_agg(e.reason order by e.received_time_ns desc) filter (where e.reason is not null))[1] as reason,
+      greatest(max(e.executed_quantity), 0, (select sum(f.quantity) from account.fills f where f.order_id = e.order_id))
+        as executed_quantity,
+      array_agg(e.event_type) as types, min(e.received_time) as first_received_time, max(e.received_time) as last_received_time
+    from account.order_events e
+    where e.order_id = any(order_ids)
+    group by e.order_id
+  ) o
+  on conflict (order_id) do update set
+    client_order_id = excluded.client_order_id, order_type = excluded.order_type, price = excluded.price,
+    stop_price = excluded.stop_price, original_quantity = excluded.original_quantity, executed_quantity = excluded.executed_quantity,
+    state = excluded.state, reason = excluded.reason, first_received_time = excluded.first_received_time,
+    last_received_time = excluded.last_received_time;
+end;
+
+-- What an account holds, a row for each change of each asset, as the new API rounds it.
+create table account.balances (
+  journal_id uuid not null,
+  position bigint not null,
+  key_fingerprint text not null,
+  asset text not null,
+  available numeric not null,
+  current numeric not null,
+  venue_time timestamptz not null,
+  venue_time_ns bigint not null,
+  updated_time_ns bigint not null,
+  received_time timestamptz not null,
+  received_time_ns bigint not null,
+  primary key (journal_id, position, asset)
+);
+create unique index on account.balances (key_fingerprint, asset, updated_time_ns, available, current);
+create index on account.balances (asset, received_time);
+
+-- When a feed of the account was not heard: whatever happened then may be missing, unless the other feed told it.
+create table account.gaps (
+  journal_id uuid not null,
+  position bigint not null, -- of the entry that began it
+  key_fingerprint text not null,
+  feed text not null check (feed in ('v1', 'ws')),
+  from_sequence bigint, -- v1: the messages in (from, to] never came; null where nobody knows how many
+  to_sequence bigint,
+  started_at timestamptz not null, -- -infinity: nothing was recorded before
+  ended_at timestamptz,
+  cause text not null,
+  state text not null default 'open' check (state in ('open', 'closed')),
+  check ((state = 'closed') = (ended_at is not null)),
+  primary key (journal_id, position, feed)
+);
+create index on account.gaps (feed, started_at);
+
 -- How much worse `price` is for a taker than `reference`, in basis points, to the eighth digit after the point. Negative: better.
 create function account.premium_bps(side text, price numeric, reference numeric) returns numeric
 language sql immutable
@@ -167,7 +326,28 @@ begin
   return answered;
 end
 $$;
-revoke execute on function account.answer_quotes(integer), account.premium_bps(text, numeric, numeric), account.patience() from public;
+revoke execute on function account.answer_quotes(integer), account.premium_bps(text, numeric, numeric), account.patience(),
+  account.refresh_orders(bigint[]) from public;
+
+-- Each fill beside the trade that everybody saw; `is_joined` is false where the market's recorder has none of that number.
+create view account.fill_trades as
+select f.order_id, f.trade_id, f.client_order_id, f.symbol, f.side, f.liquidity, f.price, f.quantity, f.fee, f.fee_currency, f.venue_time,
+  f.venue_time_ns, f.received_time, f.received_time_ns, t.trade_id is not null as is_joined, t.price as trade_price,
+  t.quantity as trade_quantity, t.taker_side, t.event_time as trade_time, t.event_time_ns as trade_time_ns,
+  t.received_time as trade_received_time, t.received_time_ns as trade_received_time_ns
+from account.fills f left join market.trades t using (symbol, trade_id);
+
+-- Client order ids that are not as the venue asks for: it takes them, and a client that sorts by them is misled.
+create view account.client_order_id_findings as
+select o.order_id, o.client_order_id, o.first_received_time, p.finding
+from account.orders o cross join lateral (
+  values ('characters', o.client_order_id !~ '^[A-Za-z0-9#:._-]*$'),
+    ('too_long', length(o.client_order_id) > 36),
+    ('not_unique', exists (
+      select from account.orders other
+      where other.client_order_id = o.client_order_id and other.key_fingerprint = o.key_fingerprint and other.order_id <> o.order_id))
+) as p(finding, is_so)
+where p.is_so;
 
 -- What readers of the market may see of it: the offers, not whose they are. The view runs as its owner, so nobody needs schema `account`.
 create view market.instant_quotes as

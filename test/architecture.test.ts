@@ -27,7 +27,7 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
   testkit: { imports: ['runtime', 'embedded'] },
   recorder: { imports: ['market', 'book', 'gemini', 'session', 'journal', 'transport', 'store', 'runtime'] },
   exchange: { imports: ['market', 'venue', 'runtime'] },
-  account: { imports: ['market', 'gemini', 'journal', 'transport', 'store', 'runtime'] },
+  account: { imports: ['market', 'gemini', 'session', 'journal', 'transport', 'store', 'runtime'] },
   replay: { imports: ['market', 'book', 'client', 'venue', 'runtime'] },
   cli: {
     imports: [

@@ -159,6 +159,10 @@ begin
   grant update (written_position, state, recorded_until) on account.journals to booktape_account;
   grant update (book_state, book_reason, book_feed, book_epoch_id, book_update_id, book_filled_quantity, book_average_price,
     book_worst_price, book_levels, premium_bps, premium_with_fee_bps) on account.instant_quotes to booktape_account;
+  -- What is made of other rows; what the other feed knows better of a fill; the end of a gap.
+  grant update on account.orders to booktape_account;
+  grant update (fee, fee_currency, liquidity, venue_time, venue_time_ns) on account.fills to booktape_account;
+  grant update (ended_at, state, to_sequence) on account.gaps to booktape_account;
   grant execute on all functions in schema account to booktape_account;
 end
 $$;

@@ -139,9 +139,9 @@ for (const [name, changed, expected] of [
   ['an id in exponents', { order_id: '1e9' }, /"order_id" is not an id: "1e9"/],
   ['an id beyond 63 bits', { order_id: '9223372036854775808' }, /"order_id" is not an id/],
   [
-    'a client order id of 100 characters',
-    { client_order_id: 'x'.repeat(100) },
-    /"client_order_id" has 100 characters; the limit is 99/,
+    'a client order id of 501 characters',
+    { client_order_id: 'x'.repeat(501) },
+    /"client_order_id" has 501 characters; the limit is 500/,
   ],
   ['a client order id that is a number', { client_order_id: 7 }, /"client_order_id" is not a string/],
   ['a side of the book', { side: 'bid' }, /"side" is neither buy nor sell/],

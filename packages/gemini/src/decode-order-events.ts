@@ -117,8 +117,8 @@ function readOrder(message: JsonObject, type: OrderEventType): OrderEvent {
   }
 }
 
-/** The venue takes client order ids below 100 characters (claim 36). */
-export const MAX_CLIENT_ORDER_ID = 99
+/** The venue takes less than 100 characters and asks for 36 (claim 36); what is told is written down all the same. */
+export const MAX_CLIENT_ORDER_ID = 500
 const MAX_REASON = 500
 
 function readFill(fill: JsonObject): OrderFill {

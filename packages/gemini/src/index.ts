@@ -50,7 +50,9 @@ export {
   ROLES_OF,
   readPrivateRefusal,
 } from './private-errors.ts'
+export { redactFrame } from './redact-frame.ts'
 export {
+  ACCOUNT_STREAMS,
   bookTickerStream,
   conninfoRequest,
   depthRequest,
@@ -84,7 +86,10 @@ export {
   type Bases,
   bookUrl,
   MAX_TRADES_LIMIT,
+  ORDER_EVENTS_PATH,
+  orderEventsUrl,
   PRODUCTION,
+  privateWsUrl,
   REST_AUDIT_LEVELS,
   SANDBOX,
   symbolDetailsUrl,

@@ -53,6 +53,9 @@ export function tradeStream(symbol: string): string {
   return `${symbol}@trade`
 }
 
+/** The orders and the balances of the account whose key the upgrade was signed with. */
+export const ACCOUNT_STREAMS: readonly string[] = ['orders@account', 'balances@account']
+
 function request(id: RequestId, method: string, params: string | null = null): string {
   const idText = typeof id === 'bigint' ? id.toString() : JSON.stringify(id)
   const head = `{"id":${idText},"method":"${method}"`

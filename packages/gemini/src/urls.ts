@@ -43,6 +43,19 @@ export function wsUrl(base: string | URL): string {
   return `${withoutSlash(base)}/?snapshot=-1`
 }
 
+/** What is signed for the upgrade of the order events. */
+export const ORDER_EVENTS_PATH = '/v1/order/events'
+
+/** The order events of v1, all of them, with heartbeats: the documents disagree on whether those are on unless told. */
+export function orderEventsUrl(base: string | URL): string {
+  return `${withoutSlash(base)}${ORDER_EVENTS_PATH}?heartbeat=true`
+}
+
+/** The new API for private streams, which have no snapshot to ask for. */
+export function privateWsUrl(base: string | URL): string {
+  return `${withoutSlash(base)}/`
+}
+
 export function symbolsUrl(base: string | URL): string {
   return `${withoutSlash(base)}/v1/symbols`
 }

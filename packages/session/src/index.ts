@@ -1,4 +1,4 @@
-export { type Backoff, backoffMs } from './backoff.ts'
+export { type Backoff, backoffMs, DIAL_BACKOFF, msToNs, STABLE_MS } from './backoff.ts'
 export { continuity } from './continuity.ts'
 export {
   advance,
@@ -19,6 +19,7 @@ export {
   type RunSettings,
   TICK_MS,
 } from './event.ts'
+export { refusalWaitMs } from './link.ts'
 export { tracksOf } from './rotation.ts'
 export {
   ANOMALIES,

@@ -43,6 +43,77 @@ export const ACCOUNT_COLUMNS = {
     reason: 'text',
     explanation: 'text',
   },
+  order_events: {
+    position: 'bigint',
+    event_index: 'integer',
+    key_fingerprint: 'text',
+    feed: 'text',
+    socket_sequence: 'bigint',
+    event_type: 'text',
+    order_id: 'bigint',
+    event_id: 'bigint',
+    client_order_id: 'text',
+    symbol: 'text',
+    side: 'text',
+    order_type: 'text',
+    venue_time: 'timestamptz',
+    venue_time_ns: 'bigint',
+    received_time: 'timestamptz',
+    received_time_ns: 'bigint',
+    price: 'numeric',
+    stop_price: 'numeric',
+    original_quantity: 'numeric',
+    remaining_quantity: 'numeric',
+    executed_quantity: 'numeric',
+    reason: 'text',
+    trade_id: 'bigint',
+  },
+  fills: {
+    order_id: 'bigint',
+    trade_id: 'bigint',
+    position: 'bigint',
+    key_fingerprint: 'text',
+    source: 'text',
+    client_order_id: 'text',
+    symbol: 'text',
+    side: 'text',
+    price: 'numeric',
+    quantity: 'numeric',
+    fee: 'numeric',
+    fee_currency: 'text',
+    liquidity: 'text',
+    venue_time: 'timestamptz',
+    venue_time_ns: 'bigint',
+    received_time: 'timestamptz',
+    received_time_ns: 'bigint',
+  },
+  balances: {
+    position: 'bigint',
+    key_fingerprint: 'text',
+    asset: 'text',
+    available: 'numeric',
+    current: 'numeric',
+    venue_time: 'timestamptz',
+    venue_time_ns: 'bigint',
+    updated_time_ns: 'bigint',
+    received_time: 'timestamptz',
+    received_time_ns: 'bigint',
+  },
+  gaps: {
+    position: 'bigint',
+    key_fingerprint: 'text',
+    feed: 'text',
+    from_sequence: 'bigint',
+    to_sequence: 'bigint',
+    started_at: 'timestamptz', // null: this journal does not know, and Postgres may
+    told_at: 'timestamptz',
+    cause: 'text',
+  },
+  gap_ends: {
+    position: 'bigint', // of the gap
+    feed: 'text',
+    ended_at: 'timestamptz',
+  },
   quarantine: {
     position: 'bigint',
     received_time: 'timestamptz',
@@ -53,21 +124,23 @@ export const ACCOUNT_COLUMNS = {
 } as const
 
 export type AccountTable = keyof typeof ACCOUNT_COLUMNS
+
 export type AccountRow<T extends AccountTable> = Readonly<Record<keyof (typeof ACCOUNT_COLUMNS)[T], AccountValue>>
-/** What one batch adds, in the order in which it is inserted. */
+
+/** What one batch adds, in the order in which it is stored. `gap_ends` is no table: it ends rows of `gaps`. */
 export type AccountRows = { readonly [T in AccountTable]: AccountRow<T>[] }
 
 export const ACCOUNT_TABLES = Object.keys(ACCOUNT_COLUMNS) as readonly AccountTable[]
 
-/** Rows come as one JSON array: they are few, and its strings become numerics and bigints by Postgres's own reading. */
-export function insertStatement(table: AccountTable): string {
-  const columns = Object.entries(ACCOUNT_COLUMNS[table])
-  const names = columns.map(([name]) => name).join(', ')
-  const typed = columns.map(([name, type]) => `${name} ${type}`).join(', ')
-  return `insert into account.${table} (journal_id, ${names})
-    select $1, ${names} from jsonb_to_recordset($2::jsonb) as r(${typed}) on conflict do nothing`
-}
-
 export function noAccountRows(): AccountRows {
-  return { instant_quotes: [], quote_failures: [], quarantine: [] }
+  return {
+    instant_quotes: [],
+    quote_failures: [],
+    order_events: [],
+    fills: [],
+    balances: [],
+    gaps: [],
+    gap_ends: [],
+    quarantine: [],
+  }
 }

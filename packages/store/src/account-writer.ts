@@ -1,6 +1,7 @@
 import { invariant } from '@booktape/market'
 import type { PoolClient } from 'pg'
-import { ACCOUNT_TABLES, type AccountRows, type AccountTable, insertStatement } from './account-tables.ts'
+import { REFRESH_ORDERS, statementsFor } from './account-statements.ts'
+import { ACCOUNT_TABLES, type AccountRows, type AccountTable } from './account-tables.ts'
 import type { Database } from './database.ts'
 import { orStoreError, type Retry, readFailure } from './failure.ts'
 import { StoreError } from './store-error.ts'
@@ -89,9 +90,13 @@ async function insertRows(
   const counts = Object.fromEntries(ACCOUNT_TABLES.map((table) => [table, 0])) as Record<AccountTable, number>
   for (const table of ACCOUNT_TABLES) {
     if (rows[table].length === 0) continue
-    const inserted = await client.query(insertStatement(table), [journalId, JSON.stringify(rows[table])])
-    counts[table] = inserted.rowCount ?? 0
+    for (const [index, statement] of statementsFor(table).entries()) {
+      const stored = await client.query(statement, [journalId, JSON.stringify(rows[table])])
+      if (index === 0) counts[table] = stored.rowCount ?? 0
+    }
   }
+  const orderIds = new Set([...rows.order_events, ...rows.fills].map((row) => row.order_id))
+  if (orderIds.size > 0) await client.query(REFRESH_ORDERS, [[...orderIds]])
   return counts
 }
 

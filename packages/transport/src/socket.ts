@@ -23,6 +23,7 @@ export function openSocket(options: SocketOptions): Socket {
 
 export type SocketOptions = Readonly<{
   url: string
+  headers?: Readonly<Record<string, string>> // of the upgrade; may hold a key
   clock: Pick<TransportClock, 'wallNs'>
   events: SocketEvents
   limits?: Partial<SocketLimits>
@@ -72,13 +73,13 @@ class DialedSocket implements Socket {
   #wantsPause = false
   #cause: string | null = null // why it ended, when the peer does not say
 
-  constructor({ url, clock, events, limits, ca, lookup = sharedLookup }: SocketOptions) {
+  constructor({ url, headers = {}, clock, events, limits, ca, lookup = sharedLookup }: SocketOptions) {
     const problem = urlProblem(url, 'wss:', 'ws:')
     invariant(problem === null, `a URL to dial is checked before: ${url} ${problem}`)
     this.#events = events
     this.#clock = clock
     this.#limits = { ...SOCKET_LIMITS, ...limits }
-    this.#ws = new WebSocket(url, clientOptions(this.#limits, lookup, ca))
+    this.#ws = new WebSocket(url, { ...clientOptions(this.#limits, lookup, ca), headers })
     this.#dialTimer = setTimeout(() => this.#onDialDeadline(), this.#limits.dialDeadlineMs)
     this.#ws.on('upgrade', (response) => this.#watch(response))
     this.#ws.on('unexpected-response', (_, response) => this.#onUnexpectedResponse(response))

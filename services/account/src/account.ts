@@ -1,3 +1,4 @@
+import { orderEventsUrl, privateWsUrl } from '@booktape/gemini'
 import { Journal, type JournalError } from '@booktape/journal'
 import {
   type AdminServer,
@@ -8,11 +9,14 @@ import {
   linkSignals,
   type Metrics,
 } from '@booktape/runtime'
+import type { Instant } from '@booktape/session'
 import { AccountWriter, answerQuotes, type Database, openDatabase, StoreError } from '@booktape/store'
-import { createPrivateBudget, createRestClient } from '@booktape/transport'
+import { createPrivateBudget, createRestClient, createVenueBudgets, openSocket } from '@booktape/transport'
 import type { AccountConfig } from './config.ts'
 import { makeContact } from './contact.ts'
-import { type AccountEvent, type Instant, writeEntry } from './event.ts'
+import { AccountCorridor } from './corridor.ts'
+import type { AccountFeed } from './event.ts'
+import { PrivateFleet } from './fleet.ts'
 import { NonceStore } from './nonce-store.ts'
 import { AccountObserver } from './observe.ts'
 import { PrivateClient } from './private-client.ts'
@@ -21,6 +25,10 @@ import { AccountScribe, LostEntriesError } from './scribe.ts'
 
 /** How often the recorded books are asked what the newest quotes would have cost there. */
 export const ANSWER_INTERVAL_MS = 5_000
+/** How often time passes in the journal of an account whose events are recorded: the grain of the feeds' timers. */
+const TICK_MS = 1_000
+/** Two feeds are dialed once each; more is a venue that is away. */
+const DIALS_PER_MINUTE = 12
 const HOUSEKEEPING_INTERVAL_MS = 600_000
 /** How long a stop waits for Postgres to take the rest; the journal keeps what it does not take. */
 const DRAIN_DEADLINE_MS = 18_000
@@ -75,10 +83,22 @@ async function recordOnJournal(parts: AccountParts, nonces: NonceStore): Promise
   const database = openDatabase(config.databaseUrl, { applicationName: 'booktape account', max: DATABASE_CONNECTIONS })
   const metrics = createMetrics({ version: parts.version })
   const observer = new AccountObserver(metrics, log)
-  const scribe = newScribe(parts, journal, database, observer)
-  const admin = newAdmin(parts, metrics, () => observer.gauge(scribe.backlog, journal.bytes), scribe)
   const now = (): Instant => ({ wallNs: clock.wallNs(), monoNs: clock.monoNs() })
-  const note = (event: AccountEvent): void => void journal.append(writeEntry(event))
+  const corridor: AccountCorridor = new AccountCorridor({
+    journal,
+    obey: (orders) => fleet.obey(orders),
+    observe: (observations) => observer.saw(observations),
+  })
+  const fleet = new PrivateFleet({
+    clock,
+    budget: createVenueBudgets({ dialsPerMinute: DIALS_PER_MINUTE, clock }).dials,
+    nonces,
+    credentials: config.credentials,
+    openSocket,
+    note: (event) => corridor.note(event),
+  })
+  const scribe = newScribe(parts, journal, database, observer, () => corridor.renew(now()))
+  const admin = newAdmin(parts, metrics, () => observer.gauge(scribe.backlog, journal.bytes), scribe, corridor)
   journal.onSynced(() => scribe.wake())
 
   const drained = new AbortController()
@@ -95,10 +115,15 @@ async function recordOnJournal(parts: AccountParts, nonces: NonceStore): Promise
   const work: Promise<unknown>[] = []
   try {
     const address = await admin.start(config.httpHost, config.httpPort)
-    note({ kind: 'started', at: now(), keyFingerprint: config.credentials.fingerprint })
+    corridor.note({
+      kind: 'started',
+      at: now(),
+      keyFingerprint: config.credentials.fingerprint,
+      urls: urlsOf(config),
+    })
     const storing = scribe.run(drained.signal)
     storing.catch(failure.reject)
-    const { quotes, quoteIntervalMs } = config
+    const { feeds, quotes, quoteIntervalMs } = config
     work.push(
       keepQuoting(
         {
@@ -106,7 +131,7 @@ async function recordOnJournal(parts: AccountParts, nonces: NonceStore): Promise
           intervalMs: quoteIntervalMs,
           client: newClient(config, nonces, clock),
           clock,
-          note,
+          note: (event) => corridor.note(event),
           onReply: (ask, reply) => observer.replied(ask, reply),
           isHeld: () => journal.isFull,
           givingUp: givingUp.signal,
@@ -116,12 +141,15 @@ async function recordOnJournal(parts: AccountParts, nonces: NonceStore): Promise
       every(ANSWER_INTERVAL_MS, clock, working.signal, () => answer(database, observer, log)),
       every(HOUSEKEEPING_INTERVAL_MS, clock, working.signal, () => release(journal, scribe, clock, log)),
     )
+    if (feeds.length > 0)
+      work.push(every(TICK_MS, clock, working.signal, async () => tick(corridor, fleet, now(), log)))
     for (const each of work) each.catch(failure.reject)
-    log.info({ quotes: quotes.length, venue: config.venue, http: address.url }, 'recording the account')
+    log.info({ quotes: quotes.length, feeds, venue: config.venue, http: address.url }, 'recording the account')
     parts.onStarted?.({ httpUrl: address.url })
     await Promise.race([untilAborted(stopping), failure.promise])
     await Promise.allSettled(work)
-    note({ kind: 'stopped', at: now() })
+    fleet.close()
+    corridor.note({ kind: 'stopped', at: now() })
     await journal.sync()
     await drain(scribe, parts.hurrying, clock, log)
     drained.abort()
@@ -133,11 +161,30 @@ async function recordOnJournal(parts: AccountParts, nonces: NonceStore): Promise
     ending.abort()
     givingUp.abort()
     drained.abort()
+    fleet.close()
     await Promise.allSettled(work)
     working.release()
     await admin.stop()
     await journal.close().catch((error: unknown) => log.error({ error }, 'the journal could not be closed'))
     await database.close()
+  }
+}
+
+function urlsOf({ feeds, v1Url, wsUrl }: AccountConfig): Partial<Record<AccountFeed, string>> {
+  return {
+    ...(feeds.includes('v1') ? { v1: orderEventsUrl(v1Url) } : {}),
+    ...(feeds.includes('ws') ? { ws: privateWsUrl(wsUrl) } : {}),
+  }
+}
+
+function tick(corridor: AccountCorridor, fleet: PrivateFleet, at: Instant, log: Logger): void {
+  const changed = corridor.tick(at)
+  if (changed === 'full') {
+    fleet.hold()
+    log.error('the journal is full: no events are recorded until the database has caught up (BOOKTAPE_JOURNAL_LIMIT)')
+  } else if (changed === 'room') {
+    fleet.release()
+    log.info('there is room in the journal again')
   }
 }
 
@@ -174,6 +221,7 @@ function newScribe(
   journal: Journal,
   database: Database,
   observer: AccountObserver,
+  onDamage: () => void,
 ): AccountScribe {
   const writer = new AccountWriter(database, journal.journalId)
   return new AccountScribe({
@@ -188,6 +236,10 @@ function newScribe(
     },
     events: {
       committed: (rows) => observer.stored(rows),
+      damaged: (reason) => {
+        log.error({ reason }, 'a part of the journal cannot be read again')
+        onDamage()
+      },
       failed: (failed) => observer.writeFailed(failed),
     },
   })
@@ -199,6 +251,7 @@ function newAdmin(
   metrics: Metrics,
   gauge: () => void,
   scribe: Pick<AccountScribe, 'isReachable' | 'writtenPosition'>,
+  corridor: Pick<AccountCorridor, 'missing'>,
 ): AdminServer {
   const plain = (status: number, body: string) => ({
     status,
@@ -210,7 +263,9 @@ function newAdmin(
       '/livez': async () => plain(200, 'alive'),
       '/readyz': async () => {
         if (scribe.writtenPosition === null) return plain(503, 'the database has not been reached yet')
-        return scribe.isReachable ? plain(200, 'ready') : plain(503, 'the database takes no rows now')
+        if (!scribe.isReachable) return plain(503, 'the database takes no rows now')
+        const { missing } = corridor
+        return missing.length === 0 ? plain(200, 'ready') : plain(503, `not heard now: ${missing.join(', ')}`)
       },
       '/metrics': async () => {
         gauge()

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readDecimal } from '@booktape/market'
+import { type AccountRows, noAccountRows } from '@booktape/store'
 import { type AccountState, advance, NEW_STATE } from './advance.ts'
 import type { QuoteAsk } from './config.ts'
 import { type AccountEvent, readEntry, writeEntry } from './event.ts'
@@ -14,10 +15,10 @@ const OFFER =
   '{"quoteId":1328,"maxAgeMs":60000,"pair":"BTCUSD","price":"6445.07","priceCurrency":"USD","side":"buy","quantity":"0.01505181","quantityCurrency":"BTC","fee":"2.9900309233","feeCurrency":"USD","depositFee":"0","depositFeeCurrency":"USD","totalSpend":"100","totalSpendCurrency":"USD"}'
 
 /** By way of the journal, as every event goes. */
-function rowsOf(event: AccountEvent, state: AccountState = { keyFingerprint: 'f' }): ReturnType<typeof advance> {
+function rowsOf(event: AccountEvent, state: AccountState = { keyFingerprint: 'f', streams: {} }): AccountRows {
   const read = readEntry({ ...writeEntry(event), position: 7 })
   assert.deepEqual(read, event)
-  return advance(state, 7, event)
+  return advance(state, 7, event).rows
 }
 
 test('a quote is one row, with both its times and every field to the last digit', () => {
@@ -93,14 +94,10 @@ test('a refusal is a row with its reason and our sentence', () => {
 })
 
 test('a start says whose key it is from then on', () => {
-  const state = { ...NEW_STATE }
-  rowsOf({ kind: 'started', at: AT, keyFingerprint: '0123456789abcdef' }, state)
-  assert.deepEqual(state, { keyFingerprint: '0123456789abcdef' })
-  assert.deepEqual(rowsOf({ kind: 'stopped', at: AT }, state), {
-    instant_quotes: [],
-    quote_failures: [],
-    quarantine: [],
-  })
+  const state = structuredClone(NEW_STATE)
+  rowsOf({ kind: 'started', at: AT, keyFingerprint: '0123456789abcdef', urls: {} }, state)
+  assert.deepEqual(state, { keyFingerprint: '0123456789abcdef', streams: {} })
+  assert.deepEqual(rowsOf({ kind: 'stopped', at: AT }, state), noAccountRows())
 })
 
 test('an entry of a later version is passed over', () => {

@@ -26,6 +26,7 @@ test('with a key and a database, everything else has a default', () => {
   assert.equal(credentials.account, null)
   assert.deepEqual(secrets, ['account-canary', 'secret-canary'])
   assert.deepEqual(rest, {
+    feeds: [],
     nonceKind: 'monotonic',
     nonceDir: '.booktape/nonces',
     quotes: [],
@@ -54,6 +55,12 @@ for (const [what, env, expected] of [
         { symbol: 'ethusd', side: 'sell', totalSpend: '0.01' },
       ],
     },
+  ],
+  ['a feed of its events', { BOOKTAPE_ACCOUNT_FEEDS: 'v1' }, { feeds: ['v1'] }],
+  [
+    'both feeds with a key of time',
+    { BOOKTAPE_ACCOUNT_FEEDS: 'ws,v1', BOOKTAPE_GEMINI_NONCE: 'time' },
+    { feeds: ['v1', 'ws'], nonceKind: 'time' },
   ],
   ['a pace', { BOOKTAPE_INSTANT_QUOTE_INTERVAL: '5s' }, { quoteIntervalMs: 5_000 }],
   ['nonces of time', { BOOKTAPE_GEMINI_NONCE: 'time' }, { nonceKind: 'time' }],
@@ -105,6 +112,29 @@ for (const [what, env, expected] of [
     'an account that the key has anyway',
     { ...KEYS, BOOKTAPE_GEMINI_ACCOUNT: 'primary' },
     ['BOOKTAPE_GEMINI_ACCOUNT is for a master key only, and this key belongs to one account: remove it.'],
+  ],
+  [
+    'a feed that there is not',
+    { ...KEYS, BOOKTAPE_ACCOUNT_FEEDS: 'v1,v2' },
+    ['BOOKTAPE_ACCOUNT_FEEDS holds "v2"; the feeds are v1, ws.'],
+  ],
+  [
+    'the new API with a key whose nonces only grow',
+    { ...KEYS, BOOKTAPE_ACCOUNT_FEEDS: 'v1,ws' },
+    [
+      'BOOKTAPE_ACCOUNT_FEEDS holds ws, which takes only keys made with a time based nonce: use such a key and set BOOKTAPE_GEMINI_NONCE=time, or v1 alone.',
+    ],
+  ],
+  [
+    'the new API with a master key',
+    {
+      ...KEYS,
+      BOOKTAPE_GEMINI_API_KEY: 'master-canary',
+      BOOKTAPE_GEMINI_ACCOUNT: 'primary',
+      BOOKTAPE_GEMINI_NONCE: 'time',
+      BOOKTAPE_ACCOUNT_FEEDS: 'ws',
+    },
+    ['BOOKTAPE_ACCOUNT_FEEDS holds ws, which takes no master key: use a key of the account itself, or v1 alone.'],
   ],
   [
     'a quote without an amount',

@@ -11,6 +11,7 @@ import { type DecimalText, isZero, readDecimal } from '@booktape/market'
 import { type Environment, LOG_LEVELS, type LogLevel, readSettings, type SettingsReader } from '@booktape/runtime'
 import { readDatabaseSetting } from '@booktape/store'
 import { PRIVATE_PER_MINUTE } from '@booktape/transport'
+import { ACCOUNT_FEEDS, type AccountFeed } from './event.ts'
 
 /** What is asked for again and again: the price of buying for, or selling, one amount. */
 export type QuoteAsk = Readonly<{
@@ -23,6 +24,7 @@ export type QuoteAsk = Readonly<{
 export type AccountConfig = Readonly<{
   credentials: Credentials
   secrets: readonly string[] // what no line of a log may hold
+  feeds: readonly AccountFeed[]
   nonceKind: NonceKind
   nonceDir: string
   quotes: readonly QuoteAsk[]
@@ -51,6 +53,7 @@ export function readAccountConfig(env: Environment): AccountConfig {
     const key = secret(read, 'BOOKTAPE_GEMINI_API_KEY')
     const apiSecret = secret(read, 'BOOKTAPE_GEMINI_API_SECRET')
     const dataDir = read.text('BOOKTAPE_DATA_DIR', { default: '.booktape' })
+    const nonceKind = read.choice('BOOKTAPE_GEMINI_NONCE', NONCE_KINDS, { default: 'monotonic' })
     const quotes = quoteAsks(read)
     const journalLimitBytes = read.bytes('BOOKTAPE_JOURNAL_LIMIT', { default: GIB })
     if (!read.hasProblem('BOOKTAPE_JOURNAL_LIMIT') && journalLimitBytes < MIN_JOURNAL_BYTES)
@@ -58,7 +61,8 @@ export function readAccountConfig(env: Environment): AccountConfig {
     return {
       credentials: new Credentials({ key, secret: apiSecret, account: account(read, key) }),
       secrets: [key, apiSecret],
-      nonceKind: read.choice('BOOKTAPE_GEMINI_NONCE', NONCE_KINDS, { default: 'monotonic' }),
+      feeds: accountFeeds(read, nonceKind, key),
+      nonceKind,
       nonceDir: read.text('BOOKTAPE_NONCE_DIR', { default: `${dataDir}/nonces` }),
       quotes,
       quoteIntervalMs: quoteInterval(read, quotes.length),
@@ -100,6 +104,21 @@ function account(read: SettingsReader, key: string): string | null {
   if (name !== null && key !== MISSING)
     read.problem('BOOKTAPE_GEMINI_ACCOUNT is for a master key only, and this key belongs to one account: remove it.')
   return null
+}
+
+function accountFeeds(read: SettingsReader, nonceKind: NonceKind, key: string): readonly AccountFeed[] {
+  const name = 'BOOKTAPE_ACCOUNT_FEEDS'
+  const given = read.list(name, { default: [] as readonly string[] })
+  const stranger = given.find((text) => !ACCOUNT_FEEDS.some((feed) => feed === text))
+  if (stranger !== undefined)
+    read.problem(`${name} holds ${JSON.stringify(stranger.slice(0, 60))}; the feeds are ${ACCOUNT_FEEDS.join(', ')}.`)
+  if (given.includes('ws') && isMasterKey(key))
+    read.problem(`${name} holds ws, which takes no master key: use a key of the account itself, or v1 alone.`)
+  else if (given.includes('ws') && nonceKind !== 'time')
+    read.problem(
+      `${name} holds ws, which takes only keys made with a time based nonce: use such a key and set BOOKTAPE_GEMINI_NONCE=time, or v1 alone.`,
+    )
+  return ACCOUNT_FEEDS.filter((feed) => given.includes(feed))
 }
 
 function quoteAsks(read: SettingsReader): readonly QuoteAsk[] {

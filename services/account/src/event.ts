@@ -1,15 +1,28 @@
 import type { Entry, NewEntry } from '@booktape/journal'
 import { invariant } from '@booktape/market'
+import type { Instant, Refusal } from '@booktape/session'
 import type { QuoteAsk } from './config.ts'
 
-/** When something happened, by both clocks. */
-export type Instant = Readonly<{ wallNs: bigint; monoNs: bigint }>
+/** `v1`: /v1/order/events. `ws`: orders@account and balances@account of the new API. */
+export const ACCOUNT_FEEDS = ['v1', 'ws'] as const
+export type AccountFeed = (typeof ACCOUNT_FEEDS)[number]
 
-/** What happens to the account's service, each an entry of its journal. None holds a key, a payload or a signature. */
-export type AccountEvent = Readonly<{ at: Instant }> &
+/** Everything that happens to the account's service, each an entry of its journal. None holds a key, a payload or a signature. */
+export type AccountEvent = ProcessEvent | QuoteEvent | StreamEvent
+
+export type ProcessEvent = Readonly<{ at: Instant }> &
   (
-    | Readonly<{ kind: 'started'; keyFingerprint: string }>
+    | Readonly<{ kind: 'started'; keyFingerprint: string; urls: Readonly<Partial<Record<AccountFeed, string>>> }>
     | Readonly<{ kind: 'stopped' }>
+    | Readonly<{ kind: 'suspended' }> // the journal is full: every connection is given up until `resumed`
+    | Readonly<{ kind: 'resumed' }>
+  )
+
+/** Never written: stands for entries that cannot be read any more. */
+export type Damaged = Readonly<{ kind: 'damaged'; at: Instant }>
+
+export type QuoteEvent = Readonly<{ at: Instant }> &
+  (
     | Readonly<{ kind: 'quote_answered'; ask: QuoteAsk; sentNs: string; body: string }>
     | Readonly<{
         kind: 'quote_refused'
@@ -21,23 +34,51 @@ export type AccountEvent = Readonly<{ at: Instant }> &
       }>
   )
 
+/** What moves the private feeds: time, for all of them, and what happens on a connection. */
+export type StreamEvent = Readonly<{ at: Instant }> &
+  (
+    | Readonly<{ kind: 'tick' }>
+    | Readonly<{ kind: 'dialing'; connection: number; feed: AccountFeed; url: string }>
+    | Readonly<{ kind: 'opened'; connection: number }>
+    | Readonly<{ kind: 'refused'; connection: number; refusal: Refusal }>
+    | Readonly<{ kind: 'closed'; connection: number; code: number; reason: string }>
+    | Readonly<{ kind: 'frame'; connection: number; text: string }> // without any key
+  )
+
 /** Numbers are on disk: never reused, never changed. */
-const ENTRY_KINDS = { started: 1, stopped: 2, quote_answered: 3, quote_refused: 4 } as const
+const ENTRY_KINDS = {
+  started: 1,
+  stopped: 2,
+  quote_answered: 3,
+  quote_refused: 4,
+  tick: 5,
+  dialing: 6,
+  opened: 7,
+  refused: 8,
+  closed: 9,
+  frame: 10,
+  suspended: 11,
+  resumed: 12,
+} as const satisfies Record<AccountEvent['kind'], number>
 
 const KIND_NAMES = new Map(Object.entries(ENTRY_KINDS).map(([name, number]) => [number as number, name]))
 
 export function writeEntry(event: AccountEvent): NewEntry {
   const { at, kind, ...content } = event
-  const payload = new TextEncoder().encode(JSON.stringify(content))
-  return { kind: ENTRY_KINDS[kind], wallNs: at.wallNs, monoNs: at.monoNs, connection: 0, messageSeq: 0, payload }
+  const text = event.kind === 'frame' ? event.text : JSON.stringify(content)
+  const connection = 'connection' in event ? event.connection : 0
+  const payload = new TextEncoder().encode(text)
+  return { kind: ENTRY_KINDS[kind], wallNs: at.wallNs, monoNs: at.monoNs, connection, messageSeq: 0, payload }
 }
 
 /** Null for a kind of a later version, which this one cannot act on. */
 export function readEntry(entry: Entry): AccountEvent | null {
   const kind = KIND_NAMES.get(entry.kind)
   if (kind === undefined) return null
-  const content: unknown = JSON.parse(new TextDecoder().decode(entry.payload))
+  const at = { wallNs: entry.wallNs, monoNs: entry.monoNs }
+  const text = new TextDecoder().decode(entry.payload)
+  if (kind === 'frame') return { kind, at, connection: entry.connection, text }
+  const content: unknown = JSON.parse(text)
   invariant(typeof content === 'object' && content !== null, 'the content of a journal entry is an object')
-  // Our own writing, checksummed by the journal.
-  return { ...content, kind, at: { wallNs: entry.wallNs, monoNs: entry.monoNs } } as AccountEvent
+  return { ...content, kind, at } as AccountEvent // our own writing, checksummed by the journal
 }

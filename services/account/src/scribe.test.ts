@@ -3,14 +3,20 @@ import { test } from 'node:test'
 import { type Entry, JournalDamageError } from '@booktape/journal'
 import { readDecimal } from '@booktape/market'
 import { systemClock } from '@booktape/runtime'
-import { type AccountBatch, type AccountWriteResult, StoreError } from '@booktape/store'
+import {
+  ACCOUNT_TABLES,
+  type AccountBatch,
+  type AccountTable,
+  type AccountWriteResult,
+  StoreError,
+} from '@booktape/store'
 import { type AccountEvent, writeEntry } from './event.ts'
 import { AccountScribe, LostEntriesError, MAX_BATCH_ENTRIES } from './scribe.ts'
 
 const totalSpend = readDecimal('1')
 assert.ok(totalSpend !== null)
 const ASK = { symbol: 'btcusd', side: 'buy', totalSpend } as const
-const NO_ROWS = { instant_quotes: 0, quote_failures: 0, quarantine: 0 }
+const NO_ROWS = Object.fromEntries(ACCOUNT_TABLES.map((table) => [table, 0])) as Record<AccountTable, number>
 
 /** A journal in memory whose entries from `damagedFrom` up to `resumesAt` cannot be read, and a database that answers as told. */
 function bench(answers: ((batch: AccountBatch) => AccountWriteResult | Error)[] = []) {
@@ -46,7 +52,11 @@ function bench(answers: ((batch: AccountBatch) => AccountWriteResult | Error)[] 
       },
     },
     clock: { ...systemClock(), sleep: async () => undefined }, // pauses are of no interest here
-    events: { committed: () => undefined, failed: (failure) => void failures.push(failure.class) },
+    events: {
+      committed: () => undefined,
+      damaged: () => void failures.push('damaged'),
+      failed: (failure) => void failures.push(failure.class),
+    },
   })
   return {
     scribe,
@@ -71,7 +81,7 @@ function bench(answers: ((batch: AccountBatch) => AccountWriteResult | Error)[] 
 }
 
 const at = { wallNs: 1_785_312_000_000_000_000n, monoNs: 1n }
-const started = (keyFingerprint: string): AccountEvent => ({ kind: 'started', at, keyFingerprint })
+const started = (keyFingerprint: string): AccountEvent => ({ kind: 'started', at, keyFingerprint, urls: {} })
 const failed: AccountEvent = {
   kind: 'quote_refused',
   at,

@@ -11,6 +11,7 @@ import {
 } from '@booktape/store'
 import { type AccountState, advance, NEW_STATE, quarantineRow } from './advance.ts'
 import { readEntry } from './event.ts'
+import { readState, writeState } from './state-text.ts'
 
 /** What is private is little: a batch of this many entries is far more than a second brings. */
 export const MAX_BATCH_ENTRIES = 2_000
@@ -37,6 +38,7 @@ export type ScribeParts = Readonly<{
   clock: Clock
   events: Readonly<{
     committed(rows: Readonly<Record<string, number>>): void
+    damaged(reason: string): void // entries cannot be read again: what they told is told by a new subscription at best
     failed(failure: Readonly<{ class: string; reason: string; retryInMs: number }>): void
   }>
 }>
@@ -88,7 +90,7 @@ export class AccountScribe {
     const stop = (): void => this.wake()
     signal.addEventListener('abort', stop)
     try {
-      const first = await this.#insist(() => this.#parts.writer.readPosition(NEW_STATE), signal)
+      const first = await this.#insist(() => this.#parts.writer.readPosition(writeState(NEW_STATE)), signal)
       if (first === null) return
       this.#resumeFrom(first)
       while (!signal.aborted) {
@@ -104,7 +106,7 @@ export class AccountScribe {
     const { syncedPosition } = this.#parts.journal
     if (position > syncedPosition) throw new LostEntriesError(position, syncedPosition)
     this.#written = position
-    this.#state = structuredClone(state as AccountState) // our own writing
+    this.#state = readState(state)
   }
 
   async #storeNext(signal: AbortSignal): Promise<void> {
@@ -117,12 +119,12 @@ export class AccountScribe {
     if (result === null) return
     if (result === 'moved') {
       // A database that took over or was restored: it says where it stands, and gets the rest again.
-      const found = await this.#insist(() => this.#parts.writer.readPosition(NEW_STATE), signal)
+      const found = await this.#insist(() => this.#parts.writer.readPosition(writeState(NEW_STATE)), signal)
       if (found !== null) this.#resumeFrom(found)
       return
     }
     this.#written = batch.toPosition
-    this.#state = batch.state as AccountState
+    this.#state = readState(batch.state)
     if (result.outcome === 'committed') this.#parts.events.committed(result.rows)
   }
 
@@ -141,17 +143,21 @@ export class AccountScribe {
           toPosition = entry.position
           recordedUntilNs = entry.wallNs
           const event = readEntry(entry)
-          if (event !== null) append(rows, advance(state, entry.position, event))
+          if (event !== null) append(rows, advance(state, entry.position, event).rows)
         }
       }
     } catch (error) {
       if (!(error instanceof JournalDamageError)) throw error
-      if (toPosition > fromPosition) return { fromPosition, toPosition, recordedUntilNs, state, rows }
+      if (toPosition > fromPosition)
+        return { fromPosition, toPosition, recordedUntilNs, state: writeState(state), rows }
       toPosition = error.resumesAt - 1
       recordedUntilNs = this.#parts.clock.wallNs()
       rows.quarantine.push(quarantineRow(toPosition, recordedUntilNs, 'journal', error.message, ''))
+      const at = { wallNs: recordedUntilNs, monoNs: this.#parts.clock.monoNs() }
+      append(rows, advance(state, toPosition, { kind: 'damaged', at }).rows)
+      this.#parts.events.damaged(error.message)
     }
-    return { fromPosition, toPosition, recordedUntilNs, state, rows }
+    return { fromPosition, toPosition, recordedUntilNs, state: writeState(state), rows }
   }
 
   /** Until it works; null when the signal came first. What an operator must mend is thrown. */
