@@ -194,7 +194,7 @@ test('a fill stands beside the trade of its number, and says where there is none
   const { write } = await journal('a')
   await write({ fills: [fill(1, 7), fill(1, 8)] })
   assert.deepEqual(
-    await rows(
+    await read(
       database,
       'select trade_id, is_joined, trade_price, taker_side from account.fill_trades order by trade_id',
     ),
