@@ -3,7 +3,7 @@ import type { Feed } from '@booktape/market'
 /** A WebSocket message: text, or bytes where a fault sends a binary one. */
 export type Frame = string | Uint8Array
 
-/** What a frame says. `update` and `heartbeat` are v1's; a snapshot exists on both feeds. */
+/** What a frame says. `update` and `heartbeat` are v1's; a snapshot exists on both feeds. `order` and `balance` are an account's. */
 export const FRAME_KINDS = [
   'snapshot',
   'depth',
@@ -13,6 +13,8 @@ export const FRAME_KINDS = [
   'response',
   'update',
   'heartbeat',
+  'order',
+  'balance',
 ] as const
 export type FrameKind = (typeof FRAME_KINDS)[number]
 

@@ -17,5 +17,11 @@ export { type ServedVenue, startVenueServer, type VenueServer } from './server.t
 export { type Pace, STREAMS, type Stream, streamName } from './streams.ts'
 export { readV1Options, V1Connection, type V1Options } from './v1-connection.ts'
 export type { V1Change, V1Event, V1Filter, V1Trade } from './v1-message.ts'
-export { readSnapshotLevels, type WsChannel, WsConnection, type WsVenue } from './ws-connection.ts'
+export {
+  readSnapshotLevels,
+  type WsAccountStream,
+  type WsChannel,
+  WsConnection,
+  type WsVenue,
+} from './ws-connection.ts'
 export { wsDepth, wsPartialDepth, wsTicker, wsTrade } from './ws-message.ts'

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import { invariant } from '@booktape/market'
 import { WebSocketServer } from 'ws'
 import type { Connection } from './connection.ts'
@@ -12,7 +12,10 @@ export type ServedVenue = Readonly<{
   /** Called before anything is asked of the venue, so that its answer is of now. */
   moveToPresent(): void
   connectV1(symbol: string, query: URLSearchParams): Connection | Refusal
-  connectWs(query: URLSearchParams): Connection | Refusal
+  /** The headers of the upgrade may be signed. */
+  connectWs(query: URLSearchParams, headers: IncomingHttpHeaders): Connection | Refusal
+  /** `/v1/order/events`, where the venue has accounts. */
+  connectOrderEvents?(query: URLSearchParams, headers: IncomingHttpHeaders): Connection | Refusal
   answer(request: IncomingMessage, path: string, query: URLSearchParams): RestAnswer | Promise<RestAnswer>
 }>
 
@@ -106,7 +109,10 @@ function connect(venue: ServedVenue, request: IncomingMessage): Connection | Ref
   const { pathname, searchParams } = urlOf(request)
   const [, symbol] = /^\/v1\/marketdata\/([^/]+)$/.exec(pathname) ?? []
   if (symbol !== undefined) return venue.connectV1(symbol, searchParams)
-  return pathname === '/' ? venue.connectWs(searchParams) : refusalFor(404, null)
+  if (pathname === '/') return venue.connectWs(searchParams, request.headers)
+  if (pathname === '/v1/order/events' && venue.connectOrderEvents !== undefined)
+    return venue.connectOrderEvents(searchParams, request.headers)
+  return refusalFor(404, null)
 }
 
 async function answer(venue: ServedVenue, request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -37,9 +37,19 @@ export type WsVenue = Readonly<{
   nowNs(): bigint
   connectionAttempts(): number
   refusesSubscribe(symbol: string): boolean
+  /** By name, on a connection that was signed; null on any other. */
+  accountStreams?: ReadonlyMap<string, WsAccountStream> | null
+}>
+
+/** What an account publishes to whoever has signed with a key of it, as `orders@account`. */
+export type WsAccountStream = Readonly<{
+  join(connection: WsConnection): void // and sends what stands now
+  leave(connection: WsConnection): void
 }>
 
 type Subscription = Readonly<{ name: string; stream: Stream; channel: WsChannel }>
+
+const ACCOUNT_STREAM = /@account$/
 
 /** `?snapshot=` of an address: levels a side, as the venue takes them. */
 export function readSnapshotLevels(query: URLSearchParams): number | Refusal {
@@ -52,6 +62,7 @@ export class WsConnection extends Connection {
   readonly #venue: WsVenue
   readonly #snapshotLimit: number // levels a side; zero: no snapshot
   readonly #subscriptions = new Map<string, Subscription>()
+  readonly #joined = new Map<string, WsAccountStream>()
   readonly #onceSubscribed = new Set<string>() // a snapshot comes before the answer only the first time
   #requests = 0
   #weightInterval = 0n
@@ -64,14 +75,14 @@ export class WsConnection extends Connection {
   }
 
   get subscriptions(): readonly string[] {
-    return [...this.#subscriptions.keys()]
+    return [...this.#subscriptions.keys(), ...this.#joined.keys()]
   }
 
   concerns(symbol: string): boolean {
     return [...this.#subscriptions.values()].some(({ channel }) => channel.symbol === symbol)
   }
 
-  publish(kind: FrameKind, symbol: string, text: string): void {
+  publish(kind: FrameKind, symbol: string | null, text: string): void {
     this.send(kind, symbol, text)
   }
 
@@ -79,6 +90,8 @@ export class WsConnection extends Connection {
     super.close(code, reason)
     for (const { stream, channel } of this.#subscriptions.values()) channel.leave(stream, this)
     this.#subscriptions.clear()
+    for (const stream of this.#joined.values()) stream.leave(this)
+    this.#joined.clear()
   }
 
   protected onText(text: string): void {
@@ -107,6 +120,7 @@ export class WsConnection extends Connection {
 
   /** Nothing starts when one name is bad. */
   #subscribe(request: WsRequest): void {
+    if (isAboutAccount(request.params)) return this.#subscribeToAccount(request, request.params)
     const wanted = this.#readStreams(request)
     if (wanted === null) return
     const refused = wanted.find(({ channel }) => this.#venue.refusesSubscribe(channel.symbol))
@@ -139,6 +153,22 @@ export class WsConnection extends Connection {
     }
     for (const { stream, channel } of snapshots) {
       if (stream.kind === 'depth') channel.closeWindowAfterSnapshot(stream.pace, this)
+    }
+  }
+
+  /** Streams of the account and of the market are asked for apart. */
+  #subscribeToAccount(request: WsRequest, names: readonly string[]): void {
+    const { accountStreams } = this.#venue
+    if (accountStreams === undefined || accountStreams === null)
+      return this.#refuse(request, -1002, 'Authentication required')
+    const stranger = names.find((name) => !accountStreams.has(name))
+    if (stranger !== undefined) return this.#refuse(request, -1013, `Invalid stream name: ${stranger}`)
+    this.#answer(wsSuccess(request.idText))
+    for (const name of names) {
+      const stream = accountStreams.get(name)
+      if (stream === undefined || this.#joined.has(name)) continue
+      this.#joined.set(name, stream)
+      stream.join(this)
     }
   }
 
@@ -238,4 +268,12 @@ function readDepthParams(params: unknown): { symbol: string | null; limit: numbe
   const { symbol, limit = USUAL_DEPTH_LIMIT } = params as { symbol?: unknown; limit?: unknown }
   const isLimit = typeof limit === 'number' && Number.isInteger(limit) && limit >= 1 && limit <= MAX_DEPTH_LIMIT
   return { symbol: typeof symbol === 'string' ? symbol.toLowerCase() : null, limit: isLimit ? limit : null }
+}
+
+function isAboutAccount(params: unknown): params is readonly string[] {
+  return (
+    Array.isArray(params) &&
+    params.every((name) => typeof name === 'string') &&
+    params.some((name) => ACCOUNT_STREAM.test(name))
+  )
 }

@@ -1,9 +1,15 @@
 /** A request of a ws client; `idText` is its id as JSON, so that it comes back with the type it had. */
 export type WsRequest = Readonly<{ idText: string; method: string; params: unknown }>
 
-export type WsErrorCode = -1000 | -1003 | -1013 | -1020
+export type WsErrorCode = -1000 | -1002 | -1003 | -1013 | -1020
 
-const STATUS: Readonly<Record<WsErrorCode, number>> = { [-1000]: 500, [-1003]: 429, [-1013]: 400, [-1020]: 400 }
+const STATUS: Readonly<Record<WsErrorCode, number>> = {
+  [-1000]: 500,
+  [-1002]: 401,
+  [-1003]: 429,
+  [-1013]: 400,
+  [-1020]: 400,
+}
 
 /** Reads a request; a string is what its client gets told. Methods come in either case. */
 export function readWsRequest(text: string): WsRequest | string {

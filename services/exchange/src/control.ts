@@ -1,7 +1,9 @@
 import type { RestAnswer } from '@booktape/venue'
 import { errorAnswer, refusalFor, unknownSymbol, V1Connection, WsConnection } from '@booktape/venue'
+import { OrderEventsConnection } from './account-feeds.ts'
 import type { Exchange } from './exchange.ts'
 import { FAULTS, readFaultRequest } from './faults.ts'
+import { MAX_SCRIPTED_ORDERS, type TradingScript } from './scripted-trader.ts'
 
 /** One fault request is a few hundred bytes. */
 export const MAX_CONTROL_BODY_BYTES = 65_536
@@ -15,6 +17,8 @@ export const MAX_CONTROL_BODY_BYTES = 65_536
  *   GET    /control/book/:symbol?update_id=    the true book after an update; the newest without the id
  *   GET    /control/trades/:symbol             the true trades, oldest first
  *   GET    /control/quotes                     the instant quotes that were offered, oldest first
+ *   POST   /control/trader                     {"orders":100,"perSecond":5}: a trader places so many orders
+ *   GET    /control/trader                     whether it does, its orders, their fills, and every balance that was told
  *   GET    /control/state                      symbols and connections
  */
 export function controlAnswer(
@@ -24,14 +28,41 @@ export function controlAnswer(
   query: URLSearchParams,
   body: string | null,
 ): RestAnswer {
-  const [, place, symbol] = /^\/control\/(faults|state|book|trades|quotes)(?:\/([^/]+))?$/.exec(path) ?? []
+  const [, place, symbol] = /^\/control\/(faults|state|book|trades|quotes|trader)(?:\/([^/]+))?$/.exec(path) ?? []
   if (place === 'faults' && symbol === undefined) return faultsAnswer(exchange, method, body)
+  if (place === 'trader' && symbol === undefined) return traderAnswer(exchange, method, body)
   if (method !== 'GET') return refusalFor(404, null)
   if (place === 'state' && symbol === undefined) return json(stateOf(exchange))
   if (place === 'quotes' && symbol === undefined) return json(exchange.truth.quotes())
   if (symbol === undefined || place === 'quotes') return refusalFor(404, null)
   if (!exchange.symbols.includes(symbol.toLowerCase())) return unknownSymbol(symbol)
   return place === 'book' ? bookAnswer(exchange, symbol, query.get('update_id')) : json(exchange.truth.trades(symbol))
+}
+
+function traderAnswer(exchange: Exchange, method: string, body: string | null): RestAnswer {
+  const { truth } = exchange
+  if (method === 'GET') {
+    const { isTrading } = exchange
+    return json({ isTrading, orders: truth.orders(), fills: truth.fills(), balances: truth.balances() })
+  }
+  if (method !== 'POST') return refusalFor(404, null)
+  const script = readScript(body)
+  if (typeof script === 'string') return errorAnswer(400, 'InvalidScript', script)
+  exchange.trade(script)
+  return json(script)
+}
+
+function readScript(body: string | null): TradingScript | string {
+  const usage = `a script is {"orders":100,"perSecond":5}: 1 to ${MAX_SCRIPTED_ORDERS} orders, 0.01 to 1000 a second`
+  try {
+    const { orders, perSecond } = JSON.parse(body ?? '') as Partial<Record<'orders' | 'perSecond', unknown>>
+    const isCount =
+      typeof orders === 'number' && Number.isInteger(orders) && orders >= 1 && orders <= MAX_SCRIPTED_ORDERS
+    const isPace = typeof perSecond === 'number' && perSecond >= 0.01 && perSecond <= 1_000
+    return isCount && isPace ? { orders, perSecond } : usage
+  } catch {
+    return usage
+  }
 }
 
 function faultsAnswer({ faults }: Exchange, method: string, body: string | null): RestAnswer {
@@ -87,6 +118,7 @@ function stateOf(exchange: Exchange): unknown {
       feed: connection.feed,
       isSilent: connection.isSilent,
       ...(connection instanceof V1Connection ? { symbol: connection.symbol } : {}),
+      ...(connection instanceof OrderEventsConnection ? { path: '/v1/order/events' } : {}),
       ...(connection instanceof WsConnection ? { subscriptions: connection.subscriptions } : {}),
     })),
   }

@@ -12,6 +12,8 @@ import {
   V1Connection,
   WsConnection,
 } from '@booktape/venue'
+import { AccountFeeds, OrderEventsConnection } from './account-feeds.ts'
+import type { TrueBalance } from './account-funds.ts'
 import { Agenda } from './agenda.ts'
 import { type ApiKey, type PrivateHeaders, SIMULATED_KEYS } from './api-keys.ts'
 import { Channel } from './channel.ts'
@@ -19,12 +21,14 @@ import { FaultPlan } from './fault-plan.ts'
 import type { FaultRequest } from './faults.ts'
 import { type BookText, MAX_REMEMBERED_CHANGES } from './history.ts'
 import type { TrueQuote } from './instant-quotes.ts'
-import { Market } from './market.ts'
+import { type EngineEvent, Market } from './market.ts'
 import { PrivateRest } from './private-rest.ts'
 import { Random } from './random.ts'
 import { canonicalText } from './scaled.ts'
+import { ScriptedTrader, type TradingScript } from './scripted-trader.ts'
 import { canonicalLevels, detailsOf } from './spelling.ts'
 import type { SymbolSpec } from './symbols.ts'
+import { TradingDesk, type TrueFill, type TrueOrder, type TrueOrderEvent } from './trading-desk.ts'
 import { VenueIds } from './venue-ids.ts'
 
 export type ExchangeOptions = Readonly<{
@@ -65,6 +69,11 @@ export type Truth = Readonly<{
    * How often somebody asked to execute a quote or to place or cancel an order; how many signed requests came too fast, and how
    * many at most within a minute.
    */
+  /** The orders of the account, what happened to them, their fills, and every balance that was told, oldest first. */
+  orders(): readonly TrueOrder[]
+  orderEvents(): readonly TrueOrderEvent[]
+  fills(): readonly TrueFill[]
+  balances(): readonly TrueBalance[]
   privateCounts(): Readonly<{ executions: number; rateLimited: number; mostInAMinute: number }>
 }>
 
@@ -92,6 +101,9 @@ export class Exchange {
   readonly #agenda = new Agenda()
   readonly #surroundings: Surroundings
   readonly #private: PrivateRest
+  readonly #desk: TradingDesk
+  readonly #feeds: AccountFeeds
+  readonly #trader: ScriptedTrader
   #nowNs: bigint
   #connectionAttempts = 0
 
@@ -131,6 +143,30 @@ export class Exchange {
     }
     const { keys = SIMULATED_KEYS } = options
     this.#private = new PrivateRest({ keys, markets: this.#markets, faults: this.faults, startNs })
+    this.#feeds = new AccountFeeds({
+      activeOrders: () => this.#desk.activeOrders,
+      balances: () => this.#desk.funds.balances,
+      nowNs: () => this.#nowNs,
+    })
+    const markets = [...this.#markets.values()]
+    this.#desk = new TradingDesk({
+      startNs,
+      random: new Random(seed, 'orders'),
+      markets,
+      publish: (symbol, event) => this.#onEvent(symbol, event),
+      listener: this.#feeds,
+    })
+    this.#trader = new ScriptedTrader({
+      desk: this.#desk,
+      markets,
+      random: new Random(seed, 'trader'),
+      counterparty: (market, makerSide, quantity, nowNs) => {
+        const atNs = market.lastTimeNs >= nowNs ? market.lastTimeNs + 1n : nowNs
+        const event = market.fill(atNs, { orderId: null, makerSide, quantity, limit: null })
+        if (event !== null) this.#onEvent(market.spec.symbol, event)
+        this.#desk.speak(nowNs)
+      },
+    })
     this.truth = this.#truth()
   }
 
@@ -179,10 +215,43 @@ export class Exchange {
     return connection
   }
 
-  /** `wss://ws.gemini.com?snapshot=…` */
-  connectWs(query: URLSearchParams): WsConnection | Refusal {
+  /** `wss://api.gemini.com/v1/order/events`, signed. */
+  connectOrderEvents(query: URLSearchParams, headers: PrivateHeaders): OrderEventsConnection | Refusal {
+    const refusal = this.faults.refusalOf('refuse_upgrade', 'v1', null) ?? this.faults.privateRefusal()
+    if (refusal !== null) return refusal
+    const signed = this.#private.keys.readRequest('/v1/order/events', headers, ['Trader', 'Auditor'], this.#nowNs)
+    if ('status' in signed) return signed
+    const hasHeartbeat = query.get('heartbeat') === 'true'
+    const id = ++this.#connectionAttempts
+    const connection = new OrderEventsConnection(id, signed.key.key, hasHeartbeat, this.#surroundings)
+    connection.begin(this.#desk.activeOrders, this.#nowNs)
+    this.#feeds.join(connection)
+    this.#connections.add(connection)
+    return connection
+  }
+
+  /** A trader begins to place orders, whose fills are trades of the market; what it does is told on both private feeds. */
+  trade(script: TradingScript): void {
+    const isIdle = !this.#trader.isBusy
+    this.#trader.begin(script)
+    if (!isIdle) return
+    this.#agenda.add(this.#nowNs + this.#trader.nextGapNs(), (atNs) => {
+      this.#trader.step(atNs)
+      return this.#trader.isBusy ? atNs + this.#trader.nextGapNs() : null
+    })
+  }
+
+  /** Whether a script goes on: orders to be placed, or not over. */
+  get isTrading(): boolean {
+    return this.#trader.isBusy
+  }
+
+  /** `wss://ws.gemini.com?snapshot=…`; the upgrade may be signed. */
+  connectWs(query: URLSearchParams, headers: PrivateHeaders = {}): WsConnection | Refusal {
     const refusal = this.faults.refusalOf('refuse_upgrade', 'ws', null)
     if (refusal !== null) return refusal
+    const signed = this.#private.keys.readStream(headers, this.#nowNs)
+    if (signed !== null && 'status' in signed) return signed
     const levels = readSnapshotLevels(query)
     if (typeof levels !== 'number') return levels
     const venue = {
@@ -190,6 +259,7 @@ export class Exchange {
       nowNs: () => this.#nowNs,
       connectionAttempts: () => this.#connectionAttempts,
       refusesSubscribe: (symbol: string) => this.faults.refusesSubscribe(symbol),
+      accountStreams: signed === null ? null : this.#feeds.streams,
     }
     const connection = new WsConnection(++this.#connectionAttempts, venue, levels, this.#surroundings)
     this.#connections.add(connection)
@@ -210,7 +280,10 @@ export class Exchange {
     const { market } = channel
     this.#agenda.add(startNs + market.nextGapNs(), (atNs) => {
       const event = market.step(atNs)
-      if (event !== null) channel.onEvent(event)
+      if (event !== null) {
+        this.#onEvent(market.spec.symbol, event)
+        this.#desk.speak(atNs)
+      }
       return atNs + market.nextGapNs()
     })
     for (const pace of ['100ms', '1s'] as const) {
@@ -223,15 +296,24 @@ export class Exchange {
 
   #beat(atNs: bigint): bigint {
     for (const channel of this.#channels.values()) channel.onBeat()
+    this.#feeds.onBeat(atNs)
     return atNs + BEAT_NS
+  }
+
+  /** The market's feeds first, then the account's. */
+  #onEvent(symbol: string, event: EngineEvent): void {
+    this.#channels.get(symbol)?.onEvent(event)
+    this.#desk.onEvent(event)
   }
 
   #emptyBook(symbol: string, side: Side | null): boolean {
     const market = this.#market(symbol)
     const afterLastNs = market.lastTimeNs + 1n
     const event = market.empty(afterLastNs > this.#nowNs ? afterLastNs : this.#nowNs, side)
-    if (event !== null) this.#channels.get(symbol)?.onEvent(event)
-    return event !== null
+    if (event === null) return false
+    this.#onEvent(symbol, event)
+    this.#desk.speak(this.#nowNs)
+    return true
   }
 
   #eachMatching({ connection, feed, symbol }: FaultRequest, act: (match: Connection) => void): number {
@@ -250,6 +332,7 @@ export class Exchange {
       if (connection.closed === null) continue
       this.#connections.delete(connection)
       this.faults.forget(connection.id)
+      if (connection instanceof OrderEventsConnection) this.#feeds.leave(connection)
       if (connection instanceof V1Connection) this.#channels.get(connection.symbol)?.v1.delete(connection)
     }
   }
@@ -286,6 +369,10 @@ export class Exchange {
       },
       counts: (symbol) => this.#market(symbol).counts,
       quotes: () => this.#private.quotes,
+      orders: () => this.#desk.orders,
+      orderEvents: () => this.#desk.events,
+      fills: () => this.#desk.fills,
+      balances: () => this.#desk.funds.told,
       privateCounts: () => {
         const { executions, rateLimited, mostInAMinute } = this.#private
         return { executions, rateLimited, mostInAMinute }

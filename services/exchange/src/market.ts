@@ -37,7 +37,12 @@ export type EngineTrade = Readonly<{
   price: bigint
   quantity: bigint
   makerSide: Side
+  makerOrderId?: bigint // where the order is one of an account's; all others are nobody's
+  takerOrderId?: bigint
 }>
+
+/** An order of an account that rests in the book; what is at its price before it was there is filled first. */
+type RestingOrder = { readonly orderId: bigint; readonly side: Side; readonly price: bigint; left: bigint }
 
 /** One step of the engine. When there are trades, each belongs to the change at its index. */
 export type EngineEvent = Readonly<{
@@ -45,7 +50,11 @@ export type EngineEvent = Readonly<{
   timeNs: bigint
   changes: readonly EngineChange[]
   trades: readonly EngineTrade[]
+  withdrawn?: readonly bigint[] // orders of accounts that went with all others
 }>
+
+/** One maker that is met: what becomes of its level, and whose order it was. */
+type Fill = Readonly<{ change: EngineChange; makerOrderId: bigint | null }>
 
 export type PastTrade = Trade & { broken: boolean }
 
@@ -61,6 +70,7 @@ export class Market {
   #unfilled: Readonly<{ makerSide: Side; quantity: bigint }> | null = null // the rest of a taker, filled event by event
   #lastTimeNs: bigint
   #lastTrade: EngineTrade | null = null
+  #resting: RestingOrder[] = []
   #isHalted = false
   #changeCount = 0
   #tradeCount = 0
@@ -109,13 +119,50 @@ export class Market {
     const intent = this.#flow.next(this.bids, this.asks)
     if (intent.kind === 'take') return this.#take(timeNs, intent.makerSide, intent.quantity, intent.inOneEvent)
     const before = this.#ladder(intent.side).quantityOf(intent.price)
-    return this.#commit(timeNs, [{ ...intent, before }], [])
+    const ours = this.#restingAt(intent.side, intent.price)
+    if (ours === 0n) return this.#commit(timeNs, [{ ...intent, before }], [])
+    // The crowd moves only its own share of a level.
+    const quantity = intent.quantity > ours ? intent.quantity : ours
+    return quantity === before ? null : this.#commit(timeNs, [{ ...intent, before, quantity }], [])
+  }
+
+  /** An order of an account rests at its price, behind what is there. */
+  rest(timeNs: bigint, order: Readonly<{ orderId: bigint; side: Side; price: bigint; quantity: bigint }>): EngineEvent {
+    const { orderId, side, price, quantity } = order
+    const before = this.#ladder(side).quantityOf(price)
+    this.#resting.push({ orderId, side, price, left: quantity })
+    return this.#commit(timeNs, [{ side, price, before, quantity: before + quantity, reason: 'place' }], [])
+  }
+
+  /** An order of an account leaves the book. */
+  withdraw(timeNs: bigint, orderId: bigint): EngineEvent {
+    const order = this.#resting.find((resting) => resting.orderId === orderId)
+    invariant(order !== undefined, 'an order that is withdrawn rests')
+    this.#resting = this.#resting.filter((resting) => resting !== order)
+    const { side, price, left } = order
+    const before = this.#ladder(side).quantityOf(price)
+    return this.#commit(timeNs, [{ side, price, before, quantity: before - left, reason: 'cancel' }], [])
+  }
+
+  /** Takes at most `quantity` down to `limit`, all in one event; null where nothing meets it. `orderId`: whose, or nobody's. */
+  fill(
+    timeNs: bigint,
+    taker: Readonly<{ orderId: bigint | null; makerSide: Side; quantity: bigint; limit: bigint | null }>,
+  ): EngineEvent | null {
+    const best = this.#ladder(taker.makerSide).priceAt(0)
+    if (best === null || this.#isHalted || !isWithin(best, taker.limit, taker.makerSide)) return null
+    const unfilled = this.#unfilled
+    const event = this.#take(timeNs, taker.makerSide, taker.quantity, true, taker.limit, taker.orderId)
+    this.#unfilled = unfilled
+    return event
   }
 
   /** Every order of one side, or of both, is withdrawn in one event, and trading halts. Null when none rested there. */
   empty(timeNs: bigint, side: Side | null): EngineEvent | null {
     this.#isHalted = true
     this.#unfilled = null
+    const withdrawn = this.#resting.filter((order) => side === null || order.side === side)
+    this.#resting = this.#resting.filter((order) => !withdrawn.includes(order))
     const changes: EngineChange[] = []
     for (const ladder of [this.bids, this.asks]) {
       if (side !== null && ladder.side !== side) continue
@@ -123,7 +170,8 @@ export class Market {
         changes.push({ side: ladder.side, price, before, quantity: 0n, reason: 'cancel' })
       }
     }
-    return changes.length === 0 ? null : this.#commit(timeNs, changes, [])
+    if (changes.length === 0) return null
+    return { ...this.#commit(timeNs, changes, []), withdrawn: withdrawn.map(({ orderId }) => orderId) }
   }
 
   /** Trading goes on after `empty`; orders come back one by one. */
@@ -153,13 +201,21 @@ export class Market {
   }
 
   /** A taker walks down the levels: all fills in one event, or this level now and the next in an event of its own. */
-  #take(timeNs: bigint, makerSide: Side, quantity: bigint, inOneEvent: boolean): EngineEvent {
-    const fills: EngineChange[] = []
+  #take(
+    timeNs: bigint,
+    makerSide: Side,
+    quantity: bigint,
+    inOneEvent: boolean,
+    limit: bigint | null = null,
+    takerOrderId: bigint | null = null,
+  ): EngineEvent {
+    const fills: Fill[] = []
     const makers = this.#ladder(makerSide)
     let left = quantity
     for (const [price, before] of makers.levels(makers.size - LEAST_LEVELS)) {
+      if (!isWithin(price, limit, makerSide)) break
       const filled = left < before ? left : before
-      fills.push({ side: makerSide, price, before, quantity: before - filled, reason: 'trade' })
+      fills.push(...this.#fillLevel(makerSide, price, before, filled))
       left -= filled
       if (left === 0n || !inOneEvent) break
     }
@@ -168,15 +224,49 @@ export class Market {
     invariant(fills.length > 0, 'a taker meets a maker')
     return this.#commit(
       timeNs,
-      fills,
-      fills.map((fill) => ({
+      fills.map(({ change }) => change),
+      fills.map(({ change, makerOrderId }) => ({
         tradeId: this.#ids.nextTradeId(),
         eventTimeNs: timeNs,
-        price: fill.price,
-        quantity: fill.before - fill.quantity,
+        price: change.price,
+        quantity: change.before - change.quantity,
         makerSide,
+        ...(makerOrderId === null ? {} : { makerOrderId }),
+        ...(takerOrderId === null ? {} : { takerOrderId }),
       })),
     )
+  }
+
+  /** One trade a maker: the crowd first, which was there before, then the orders of accounts in the order in which they came. */
+  #fillLevel(side: Side, price: bigint, before: bigint, filled: bigint): Fill[] {
+    const fills: Fill[] = []
+    let left = filled
+    let level = before
+    const fill = (quantity: bigint, makerOrderId: bigint | null): void => {
+      if (quantity === 0n) return
+      fills.push({
+        change: { side, price, before: level, quantity: level - quantity, reason: 'trade' },
+        makerOrderId,
+      })
+      level -= quantity
+      left -= quantity
+    }
+    const crowd = before - this.#restingAt(side, price)
+    fill(left < crowd ? left : crowd, null)
+    for (const order of this.#resting) {
+      if (order.side !== side || order.price !== price) continue
+      const quantity = left < order.left ? left : order.left
+      order.left -= quantity
+      fill(quantity, order.orderId)
+    }
+    this.#resting = this.#resting.filter((order) => order.left > 0n)
+    return fills
+  }
+
+  #restingAt(side: Side, price: bigint): bigint {
+    let quantity = 0n
+    for (const order of this.#resting) if (order.side === side && order.price === price) quantity += order.left
+    return quantity
   }
 
   #commit(timeNs: bigint, changes: readonly EngineChange[], trades: readonly EngineTrade[]): EngineEvent {
@@ -213,4 +303,10 @@ export class Market {
   #ladder(side: Side): Ladder {
     return side === 'bid' ? this.bids : this.asks
   }
+}
+
+/** Whether a taker with this limit, or with none, takes at the price. */
+function isWithin(price: bigint, limit: bigint | null, makerSide: Side): boolean {
+  if (limit === null) return true
+  return makerSide === 'ask' ? price <= limit : price >= limit
 }

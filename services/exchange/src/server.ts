@@ -45,7 +45,8 @@ export async function startExchangeServer(options: ExchangeServerOptions): Promi
     {
       moveToPresent,
       connectV1: (symbol, query) => exchange.connectV1(symbol, query),
-      connectWs: (query) => exchange.connectWs(query),
+      connectWs: (query, headers) => exchange.connectWs(query, headers),
+      connectOrderEvents: (query, headers) => exchange.connectOrderEvents(query, headers),
       answer: (request, path, query) => answerOf(exchange, request, path, query),
     },
     { port, host },
