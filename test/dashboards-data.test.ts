@@ -66,6 +66,7 @@ describe('on a recorder that has seen every kind of fault', {
     await breakMessages()
     await breakConnections(recording)
     await lockTables(recording)
+    await offerQuotes(recording)
     await untilSeen('sum(booktape_trade_conflicts_total) > 0')
     await untilSeen('sum(booktape_book_live) == 5')
     await reader.query(`set timezone = 'UTC'`)
@@ -109,6 +110,19 @@ describe('on a recorder that has seen every kind of fault', {
     await untilSeen('sum(booktape_write_failures_total) > 0')
     await reader.query('rollback')
     await untilSeen('booktape_last_commit_age_seconds < 1')
+  }
+
+  /** As `booktape account` stores them; what a quote of btcusd is worth is told beside trades of the same minute. */
+  async function offerQuotes({ query }: Recording): Promise<void> {
+    await query(
+      `insert into account.instant_quotes (journal_id, position, key_fingerprint, symbol, side, requested_time, requested_time_ns, received_time,
+         received_time_ns, quote_id, max_age_ms, pair, price, price_currency, quantity, quantity_currency, fee, fee_currency, deposit_fee,
+         deposit_fee_currency, total_spend, total_spend_currency, book_state, premium_bps, premium_with_fee_bps)
+       select gen_random_uuid(), i, 'f', 'btcusd', case i % 2 when 0 then 'buy' else 'sell' end, t.event_time, t.event_time_ns, t.event_time,
+         t.event_time_ns, i, 60000, 'BTCUSD', t.price, 'USD', 0.01 * i, 'BTC', 1, 'USD', 0, 'USD', 100, 'USD', 'known',
+         case i when 1 then null else 50 + i end, case i when 1 then null else 200 + i end
+       from (select * from market.trades where symbol = 'btcusd' order by event_time_ns limit 1) t cross join generate_series(1, 20) i`,
+    )
   }
 
   function inject(fault: FaultRequest): void {

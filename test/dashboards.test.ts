@@ -24,8 +24,14 @@ type Rules = Readonly<{ groups: readonly Readonly<{ rules: readonly Rule[] }>[] 
 type Rule = Readonly<{ record?: string; alert?: string; expr: string }>
 const rules = (parse(read('prometheus/booktape.rules.yml')) as Rules).groups.flatMap((group) => group.rules)
 
-test('there are four, and what is checked in is what their source makes', () => {
-  assert.deepEqual(Object.keys(DASHBOARDS), ['overview.json', 'symbol.json', 'pipeline.json', 'quality.json'])
+test('there are five, and what is checked in is what their source makes', () => {
+  assert.deepEqual(Object.keys(DASHBOARDS), [
+    'overview.json',
+    'symbol.json',
+    'pipeline.json',
+    'quality.json',
+    'quotes.json',
+  ])
   assert.deepEqual(globSync('*', { cwd: `${DEPLOY}/grafana/dashboards` }).sort(), Object.keys(DASHBOARDS).sort())
   for (const [file, text] of Object.entries(DASHBOARDS)) {
     assert.ok(read(`grafana/dashboards/${file}`) === text, `${file} is stale: run "node deploy/grafana/src/write.ts"`)

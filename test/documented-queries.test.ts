@@ -8,16 +8,21 @@ import { allLive, type Drill, startDrill } from './recording-drill.ts'
 
 const PAGE = readFileSync(new URL('../docs/data.md', import.meta.url), 'utf8')
 
+const ACCOUNT_PAGE = readFileSync(new URL('../docs/account.md', import.meta.url), 'utf8')
+
 /** Each block of SQL, and the answer printed below it, where there is one. */
-const BLOCKS = [...PAGE.matchAll(/```sql\n([\s\S]*?)```\n(?:\n```text\n([\s\S]*?)```)?/g)].map(
-  ([, sql = '', answer]) => ({ sql: sql.trim(), answer: answer?.trimEnd() }),
-)
-const WORKED = BLOCKS.filter(({ answer }) => answer !== undefined)
-const LIVE = BLOCKS.filter(({ answer }) => answer === undefined)
+const blocksOf = (page: string) =>
+  [...page.matchAll(/```sql\n([\s\S]*?)```\n(?:\n```text\n([\s\S]*?)```)?/g)].map(([, sql = '', answer]) => ({
+    sql: sql.trim(),
+    answer: answer?.trimEnd(),
+  }))
+const WORKED = [PAGE, ACCOUNT_PAGE].flatMap(blocksOf).filter(({ answer }) => answer !== undefined)
+const LIVE = blocksOf(PAGE).filter(({ answer }) => answer === undefined)
+const OF_THE_ACCOUNT = blocksOf(ACCOUNT_PAGE).filter(({ answer }) => answer === undefined)
 
 const titleOf = (sql: string): string => sql.replaceAll(/\s+/g, ' ').slice(0, 100)
 
-describe('the worked queries of docs/data.md, asked of the recording that the page names', () => {
+describe('the worked queries of docs/data.md and docs/account.md, asked of the recording that the page names', () => {
   let database: TemporaryDatabase
   let client: Client
   before(async () => {
@@ -40,6 +45,21 @@ describe('the worked queries of docs/data.md, asked of the recording that the pa
       assert.equal(tableOf([fields.map(({ name }) => name), ...rows]), answer)
     })
   }
+
+  for (const { sql } of OF_THE_ACCOUNT)
+    test(`runs as the account reads it: ${titleOf(sql)}`, async () => {
+      assert.ok(Array.isArray((await client.query(sql)).rows))
+    })
+
+  test('every relation of schema account is on its page', async () => {
+    const { rows } = await client.query<{ name: string }>(
+      `select table_name as name from information_schema.tables where table_schema = 'account'`,
+    )
+    assert.deepEqual(
+      rows.filter(({ name }) => !ACCOUNT_PAGE.includes(`\`account.${name}\``)),
+      [],
+    )
+  })
 
   test('every column of every relation and every argument of every function is on the page', async () => {
     const { rows } = await client.query<{ name: string }>(

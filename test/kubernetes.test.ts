@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { readAccountConfig } from '@booktape/account'
 import { readRecorderConfig } from '@booktape/recorder'
 import {
+  ACCOUNT_OVERLAY,
   OVERLAYS,
   RULES_MANIFEST,
   render,
@@ -113,13 +116,61 @@ for (const overlay of OVERLAYS) {
   })
 }
 
+describe('the account', () => {
+  const manifests = manifestsOf(ACCOUNT_OVERLAY)
+  const pod = podsOf(manifests).get('account')
+  const [container] = pod?.containers ?? []
+  const env = Object.fromEntries((container?.env ?? []).map(({ name, value }) => [name, value]))
+
+  test('is rendered from the sources of now', (t) => {
+    const text = readFileSync(renderedFile(ACCOUNT_OVERLAY), 'utf8')
+    assert.equal(/of sources (\w+)/.exec(text)?.[1], sourcesDigest(), 'run: node deploy/build/kubernetes.ts')
+    const rendered = render(ACCOUNT_OVERLAY)
+    if (rendered === null) return t.diagnostic('no kubectl here: the digest alone was compared')
+    assert.deepEqual(readManifests(rendered), manifests)
+  })
+
+  test('is one pod that a namespace takes which enforces "restricted"', () => {
+    assert.deepEqual([...podsOf(manifests).keys()], ['account'])
+    assert.ok(pod !== undefined)
+    assert.deepEqual(restrictedViolations(pod), [])
+    assert.equal(container?.securityContext?.readOnlyRootFilesystem, true)
+    assert.ok((pod.terminationGracePeriodSeconds ?? 0) > STOP_S)
+  })
+
+  test('has a secret of its own as files, which no recorder is given, and none in its environment', () => {
+    const secretsOf = (each: typeof pod) => (each?.volumes ?? []).flatMap(({ secret }) => secret?.secretName ?? [])
+    assert.deepEqual(secretsOf(pod), ['booktape-account'])
+    for (const overlay of OVERLAYS)
+      for (const each of podsOf(manifestsOf(overlay)).values()) assert.ok(!secretsOf(each).includes('booktape-account'))
+    assert.ok((container?.env ?? []).every(({ valueFrom }) => valueFrom?.secretKeyRef === undefined))
+    assert.ok(Object.keys(env).every((name) => !/KEY$|SECRET$|URL$/.test(name)))
+  })
+
+  test('is told settings that it takes, with its secrets where the files are', (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'booktape-account-'))
+    t.after(() => rmSync(directory, { recursive: true }))
+    const [mount] = (container?.volumeMounts ?? []).filter(({ readOnly }) => readOnly === true)
+    const files = Object.entries(env).map(([name, value = '']): [string, string] => {
+      const isFile = name.endsWith('_FILE') && value.startsWith(`${mount?.mountPath}/`)
+      const path = join(directory, name)
+      if (isFile)
+        writeFileSync(path, name.startsWith('DATABASE') ? 'postgres://a:b@127.0.0.1/c' : 'account-key', { mode: 0o600 })
+      return [name, isFile ? path : value]
+    })
+    const config = readAccountConfig({ ...settingsOf(manifests), ...Object.fromEntries(files) })
+    assert.deepEqual([config.feeds, config.nonceKind, config.venue], [['v1', 'ws'], 'time', 'gemini'])
+    assert.equal(container?.ports?.[0]?.containerPort, config.httpPort)
+  })
+})
+
 test('the operator of Prometheus gets the rules of now', () => {
   assert.equal(readFileSync(RULES_MANIFEST, 'utf8'), rulesManifest(), 'run: node deploy/build/kubernetes.ts')
   assert.equal(manifestsOf('gemini').filter(({ kind }) => kind === 'PrometheusRule').length, 1)
 })
 
 test('every manifest is of its kind, field by field and nothing more', (t) => {
-  const manifests = OVERLAYS.flatMap(manifestsOf)
+  const manifests = ([...OVERLAYS, ACCOUNT_OVERLAY] as const).flatMap((overlay) => manifestsOf(overlay))
   assert.deepEqual(typeErrors(t, manifests), [])
 })
 

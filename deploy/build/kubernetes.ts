@@ -12,7 +12,9 @@ import { fileURLToPath } from 'node:url'
 export const KUBERNETES = fileURLToPath(new URL('../kubernetes', import.meta.url))
 
 export const OVERLAYS = ['small', 'gemini'] as const
-export type Overlay = (typeof OVERLAYS)[number]
+/** Beside any of them: the account, which has no recorder. */
+export const ACCOUNT_OVERLAY = 'account'
+export type Overlay = (typeof OVERLAYS)[number] | typeof ACCOUNT_OVERLAY
 
 export const renderedFile = (overlay: Overlay): string => join(KUBERNETES, 'rendered', `${overlay}.yaml`)
 
@@ -54,7 +56,7 @@ export function sourcesDigest(): string {
 if (import.meta.main) {
   mkdirSync(join(KUBERNETES, 'rendered'), { recursive: true })
   writeFileSync(RULES_MANIFEST, rulesManifest())
-  for (const overlay of OVERLAYS) {
+  for (const overlay of [...OVERLAYS, ACCOUNT_OVERLAY] as const) {
     const rendered = render(overlay)
     if (rendered === null) throw new Error('kubectl is not installed: it renders the overlays')
     writeFileSync(renderedFile(overlay), rendered)

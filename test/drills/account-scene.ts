@@ -56,24 +56,31 @@ export class AccountScene {
   readonly exchange: ExchangeServer
   readonly client: Client
   readonly recorder: Command
-  #account: Command | null = null
+  readonly #accounts: Command[] = [] // each start of the account's service, the last one running
   readonly #database: TemporaryDatabase
   readonly #directory: string
   readonly #env: Environment
   #shown = ''
 
   static async start(
-    options: Readonly<{ seed: number; rate: number; symbols: readonly string[]; env: Environment }>,
+    options: Readonly<{
+      seed: number
+      rate: number
+      symbols: readonly string[]
+      nonces: 'monotonic' | 'time'
+      env: Environment
+    }>,
   ): Promise<AccountScene> {
-    const { seed, rate } = options
+    const { seed, rate, nonces } = options
     const symbols = options.symbols.map((symbol) => presetOf(symbol)).filter((spec) => spec !== null)
-    const keys = [{ key: KEY, secret: SECRET, roles: ['Trader'] as const, nonces: 'monotonic' as const }]
+    const keys = [{ key: KEY, secret: SECRET, roles: ['Trader'] as const, nonces }]
     const exchange = await startExchangeServer({ port: 0, seed, symbols, rate, keys, clock: systemClock() })
     const database = await temporaryDatabase()
     await migrate(database.url)
     const client = new Client({ connectionString: database.url })
     await client.connect()
-    return new AccountScene(exchange, database, client, options)
+    const env = { ...options.env, BOOKTAPE_GEMINI_NONCE: nonces }
+    return new AccountScene(exchange, database, client, { ...options, env })
   }
 
   private constructor(
@@ -103,17 +110,19 @@ export class AccountScene {
   }
 
   get account(): Command {
-    if (this.#account === null) throw new Error('the account’s service has not been started')
-    return this.#account
+    const account = this.#accounts.at(-1)
+    if (account === undefined) throw new Error('the account’s service has not been started')
+    return account
   }
 
   startAccount(): void {
-    this.#account = new Command('account', {
+    const account = new Command('account', {
       ...this.#env,
       BOOKTAPE_DATA_DIR: join(this.#directory, 'account'),
       BOOKTAPE_GEMINI_API_KEY: KEY,
       BOOKTAPE_GEMINI_API_SECRET: SECRET,
     })
+    this.#accounts.push(account)
   }
 
   async rows<T extends object>(query: string): Promise<readonly T[]> {
@@ -126,13 +135,14 @@ export class AccountScene {
     for (;;) {
       const [row] = await this.rows<{ holds: boolean }>(`select (${condition}) as holds`)
       if (row?.holds === true) return
-      const ended = [this.recorder, this.#account].find(
-        (command) => command !== null && command.exitCode !== null && !command.isStopped,
+      const ended = [this.recorder, ...this.#accounts].find(
+        ({ exitCode, isStopped }) => exitCode !== null && !isStopped,
       )
-      if (ended !== undefined && ended !== null)
-        throw new Error(`a process ended before ${what}:\n${tail(ended.output)}`)
+      if (ended !== undefined) throw new Error(`a process ended before ${what}:\n${tail(ended.output)}`)
       if (patience.aborted)
-        throw new Error(`${what} did not come:\n${tail(this.recorder.output)}\n${tail(this.#account?.output ?? '')}`)
+        throw new Error(
+          `${what} did not come:\n${tail(this.recorder.output)}\n${tail(this.#accounts.at(-1)?.output ?? '')}`,
+        )
       await new Promise((resolve) => setTimeout(resolve, POLL_MS))
     }
   }
@@ -149,21 +159,27 @@ export class AccountScene {
 
   /** Where the key or the secret shows: nowhere, if all is well. */
   async placesOfSecrets(): Promise<readonly string[]> {
-    const commands = [this.recorder, this.account]
+    const commands = [this.recorder, ...this.#accounts]
     const places = commands.some(({ output }) => output.includes(CANARY)) ? ['a line of a log'] : []
     if (this.#shown.includes(CANARY)) places.push('a page or the arguments')
     for (const file of filesBelow(this.#directory))
       if (readFileSync(file, 'latin1').includes(CANARY) || file.includes(CANARY)) places.push(file)
-    const [row] = await this.rows<{ found: boolean }>(`select exists (
-      select from account.quote_failures f where f::text like '%${CANARY}%' union all
-      select from account.quarantine q where encode(q.payload, 'escape') || q.reason like '%${CANARY}%' union all
-      select from account.instant_quotes i where i::text like '%${CANARY}%') as found`)
-    if (row?.found === true) places.push('a row')
+    const tables = await this.rows<{ name: string }>(
+      `select oid::regclass::text as name from pg_class
+       where relnamespace in ('account'::regnamespace, 'booktape'::regnamespace) and relkind in ('r', 'p')`,
+    )
+    const hex = Buffer.from(CANARY).toString('hex') // as Postgres shows bytes
+    for (const { name } of tables) {
+      const [row] = await this.rows<{ found: boolean }>(
+        `select exists (select from ${name} t where t::text like '%${CANARY}%' or t::text like '%${hex}%') as found`,
+      )
+      if (row?.found === true) places.push(`a row of ${name}`)
+    }
     return places
   }
 
   async close(): Promise<void> {
-    await this.#account?.stop()
+    for (const account of this.#accounts) await account.stop()
     await this.recorder.stop()
     await this.client.end()
     await this.exchange.stop()

@@ -6,6 +6,7 @@ import { exportMemory } from './export-memory.ts'
 import { exports } from './exports.ts'
 import { kills } from './kills.ts'
 import { lines } from './lines.ts'
+import { orders } from './orders.ts'
 import { outage } from './outage.ts'
 import { quotes } from './quotes.ts'
 
@@ -33,6 +34,16 @@ for (const [name, drill, small, shown] of [
     quotes,
     { minutes: 0.05 },
     [/^[1-9]\d+ quotes stored of [1-9]\d+ offered/, /^0 executions, at most [1-9]\d* requests in a minute, 0 too fast/],
+  ],
+  [
+    'orders',
+    orders,
+    { orders: 50, 'orders-per-s': 12, 'fault-ms': 1_200, kills: 1 },
+    [
+      /^[1-9]\d* fills stored and joined to their trades of [1-9]\d*/,
+      /^[1-9]\d* orders stored of [1-9]\d*/,
+      /1 kills of the service/,
+    ],
   ],
   [
     'exports',

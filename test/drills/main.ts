@@ -7,6 +7,7 @@ import { exports } from './exports.ts'
 import { halfOpen } from './half-open.ts'
 import { kills } from './kills.ts'
 import { lines } from './lines.ts'
+import { orders } from './orders.ts'
 import { outage } from './outage.ts'
 import { quotes } from './quotes.ts'
 import { replay } from './replay.ts'
@@ -25,6 +26,7 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   corruption,
   'half-open': halfOpen,
   quotes,
+  orders,
   rolling,
   reshard,
   runbook,

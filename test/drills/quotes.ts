@@ -13,6 +13,7 @@ export const quotes: Drill = {
     const scene = await AccountScene.start({
       seed,
       rate: numbers('rate'),
+      nonces: 'monotonic',
       symbols: ['btcusd', 'ethusd', 'ethgusdperp'],
       env: {
         BOOKTAPE_INSTANT_QUOTES: ASKS.join(','),

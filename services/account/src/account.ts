@@ -27,8 +27,8 @@ import { AccountScribe, LostEntriesError } from './scribe.ts'
 export const ANSWER_INTERVAL_MS = 5_000
 /** How often time passes in the journal of an account whose events are recorded: the grain of the feeds' timers. */
 const TICK_MS = 1_000
-/** Two feeds are dialed once each; more is a venue that is away. */
-const DIALS_PER_MINUTE = 12
+/** Two feeds that knock every four seconds, which is as often as the backoff lets them. */
+const DIALS_PER_MINUTE = 30
 const HOUSEKEEPING_INTERVAL_MS = 600_000
 /** How long a stop waits for Postgres to take the rest; the journal keeps what it does not take. */
 const DRAIN_DEADLINE_MS = 18_000
