@@ -85,13 +85,13 @@ create table account.quarantine (
 );
 
 -- What happened to orders, one row an event, as each feed told it: on v1 in the venue's words, on the new API the status of the update,
--- `snapshot` for an order that was there when we subscribed. `ended_unseen` is ours: the order was active before a gap and is no more.
+-- `snapshot` for an order that was there when we subscribed; of REST, asked after a gap, how the order ended. `ended_unseen` is ours: the order was active before a gap and is no more.
 create table account.order_events (
   journal_id uuid not null,
   position bigint not null,
   event_index integer not null, -- within one frame
   key_fingerprint text not null,
-  feed text not null check (feed in ('v1', 'ws')),
+  feed text not null check (feed in ('v1', 'ws', 'rest')),
   socket_sequence bigint, -- v1 only
   event_type text not null,
   order_id bigint not null,
@@ -118,6 +118,7 @@ create index on account.order_events (received_time);
 -- The new API numbers nothing: the same update told twice is the same in all of this. v1 is kept from it by socket_sequence.
 create unique index on account.order_events (order_id, event_type, venue_time_ns, coalesce(trade_id, 0), coalesce(remaining_quantity, 0))
   where feed = 'ws' and venue_time_ns is not null;
+create unique index on account.order_events (order_id, event_type, executed_quantity) where feed = 'rest';
 
 -- One row a fill, whichever feeds told it: `trade_id` is that of market.trades. An account that trades with itself has two of one trade.
 create table account.fills (
@@ -126,17 +127,17 @@ create table account.fills (
   journal_id uuid not null,
   position bigint not null,
   key_fingerprint text not null,
-  source text not null check (source in ('v1', 'ws')), -- which told it first
+  source text not null check (source in ('v1', 'ws', 'rest')), -- which told it first
   client_order_id text,
   symbol text not null,
   side text not null check (side in ('buy', 'sell')),
   price numeric not null,
   quantity numeric not null,
   fee numeric,
-  fee_currency text, -- v1 only
+  fee_currency text, -- the new API does not tell it
   liquidity text, -- maker, taker, auction
   venue_time timestamptz not null,
-  venue_time_ns bigint not null, -- of v1 to the millisecond, of the new API to the nanosecond
+  venue_time_ns bigint not null, -- to the millisecond, of the new API to the nanosecond
   received_time timestamptz not null,
   received_time_ns bigint not null,
   primary key (order_id, trade_id)
@@ -237,8 +238,8 @@ create table account.gaps (
   started_at timestamptz not null, -- -infinity: nothing was recorded before
   ended_at timestamptz,
   cause text not null,
-  state text not null default 'open' check (state in ('open', 'closed')),
-  check ((state = 'closed') = (ended_at is not null)),
+  state text not null default 'open' check (state in ('open', 'closed', 'filled')), -- filled: REST told what happened in it
+  check ((state = 'open') = (ended_at is null)),
   primary key (journal_id, position, feed)
 );
 create index on account.gaps (feed, started_at);

@@ -49,10 +49,11 @@ export const orders: Drill = {
         `(select count(*) >= ${gaps?.count} + 2 from account.gaps) and ${LIVE}`,
       )
       const metrics = await scene.look()
-      // v1's list of active orders ends with the next beat: then whatever ended unseen is known to have ended.
+      // v1's list of active orders ends with the next beat: then whatever ended unseen is known to have ended. And REST is asked.
       await scene.until(
-        'every order to be over',
-        `not exists (select from account.orders where state in ('accepted', 'open', 'partially_filled'))`,
+        'every order to be over, and every gap to be filled',
+        `not exists (select from account.orders where state in ('accepted', 'open', 'partially_filled'))
+           and not exists (select from account.gaps where state <> 'filled' and cause <> 'first_start')`,
       )
       const nowNs = BigInt(Date.now()) * 1_000_000n
       await scene.until(

@@ -19,6 +19,13 @@ export {
   type OrderFill,
 } from './decode-order-events.ts'
 export {
+  decodePastFills,
+  decodePastOrders,
+  MAX_PAST_ROWS,
+  type PastFill,
+  type PastOrder,
+} from './decode-past-orders.ts'
+export {
   decodeRestBook,
   decodeRestError,
   decodeRestTrades,

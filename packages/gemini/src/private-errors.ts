@@ -86,7 +86,8 @@ export type PrivateReason = keyof typeof PRIVATE_REASONS
 export const ROLES_OF: Readonly<Record<string, string>> = {
   '/v1/instant/quote': 'Trader',
   '/v1/order/events': 'Trader or Auditor',
-  '/v1/balances': 'Trader, Fund Manager or Auditor',
+  '/v1/orders/history': 'Trader or Auditor',
+  '/v1/mytrades': 'Trader or Auditor',
 }
 
 /** One refusal. `sentence` names the request, the cause and the next step, and holds neither key nor secret. */

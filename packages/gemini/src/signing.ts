@@ -4,8 +4,8 @@ import type { Credentials } from './credentials.ts'
 /** The headers of a signed request, of an HTTP upgrade too. They hold the key: never to be logged or stored. */
 export type SignedHeaders = Readonly<Record<string, string>>
 
-/** Parameters of a private request. The venue takes amounts and ids as strings. */
-export type PrivateParameters = Readonly<Record<string, string>>
+/** Parameters of a private request. The venue takes amounts and ids as strings, times and limits as whole numbers. */
+export type PrivateParameters = Readonly<Record<string, string | number>>
 
 /**
  * Signs a request of REST, or the upgrade of `/v1/order/events` (docs/gemini.md, claim 27). Everything is in the headers. `path` is

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { deriveId } from '@booktape/market'
+import { unfilledGaps } from './account-gaps.ts'
 import { type AccountRow, type AccountRows, noAccountRows } from './account-tables.ts'
 import { AccountWriter } from './account-writer.ts'
 import type { Database } from './database.ts'
@@ -284,5 +285,58 @@ test('the gap that a lost journal left open ends where that of the next begins',
   assert.deepEqual(await read(database, query), [
     { started: 0, ended: 300 },
     { started: 300, ended: null },
+  ])
+})
+
+test('what REST lists of the past is an order and a fill of its own, and stored once', async (t) => {
+  const { database, journal } = await open(t)
+  const { write } = await journal('a')
+  const listed = event(1, 'cancelled', 9, { feed: 'rest', executed_quantity: '0.5', remaining_quantity: '1.5' })
+  const past = fill(1, 7, { source: 'rest', fee_currency: 'USD', liquidity: 'maker' })
+  for (let round = 0; round < 2; round++) {
+    await write({ order_events: [event(1, 'ended_unseen', 5)], fills: [past] })
+    await write({ order_events: [{ ...listed, position: ++positions }], fills: [past] })
+  }
+  assert.deepEqual(await read(database, 'select state, executed_quantity from account.orders'), [
+    { state: 'cancelled', executed_quantity: '0.5' },
+  ])
+  assert.deepEqual(await read(database, `select count(*) from account.order_events where feed = 'rest'`), [
+    { count: 1n },
+  ])
+  assert.deepEqual(await read(database, 'select count(*), max(source) as source from account.fills'), [
+    { count: 1n, source: 'rest' },
+  ])
+})
+
+test('gaps that are over are asked about, orders from the oldest that may have ended in one, until they are filled', async (t) => {
+  const { database, journal } = await open(t)
+  const { write } = await journal('a')
+  const ask = async () => await unfilledGaps(database, 'f', 3_600_000_000_000n)
+  assert.equal(await ask(), null)
+  await write({
+    gaps: [gap(1, null, 0), gap(2, timestampText(AT), 0), gap(3, timestampText(AT + MINUTE_NS), 60)],
+    gap_ends: [end(1, 1), end(2, 5)],
+    order_events: [
+      event(1, 'accepted', -100),
+      event(2, 'closed', -200),
+      event(2, 'fill', -200, { executed_quantity: '2' }),
+    ],
+  })
+  const journalId = deriveId('journal', 'a')
+  const micros = (ns: bigint): bigint => ns - (ns % 1_000n)
+  assert.deepEqual(await ask(), {
+    gaps: [{ journalId, position: '2', feed: 'v1' }],
+    fromNs: micros(AT),
+    ordersFromNs: micros(AT - 100_000_000_000n),
+  })
+  assert.equal(await unfilledGaps(database, 'another key', 0n), null)
+  assert.equal((await unfilledGaps(database, 'f', 1_000_000_000n))?.ordersFromNs, micros(AT) - 1_000_000_000n)
+  const other = await journal('b') // a later journal fills the gaps of an earlier one
+  await other.write({ gap_fills: [{ gap_journal_id: journalId, position: '2', feed: 'v1' }] })
+  assert.equal(await ask(), null)
+  assert.deepEqual(await read(database, 'select position, state from account.gaps order by 1'), [
+    { position: 1n, state: 'closed' },
+    { position: 2n, state: 'filled' },
+    { position: 3n, state: 'open' },
   ])
 })

@@ -10,6 +10,8 @@ export function statementsFor(table: AccountTable): readonly string[] {
       return [INSERT_GAPS, END_OLD_GAPS]
     case 'gap_ends':
       return [END_GAPS]
+    case 'gap_fills':
+      return [FILL_GAPS]
     case 'fills':
       return [insert(table), COMPLETE_FILLS]
     default:
@@ -66,3 +68,8 @@ const END_OLD_GAPS = `update account.gaps g set ended_at = greatest(r.told_at, g
 
 const END_GAPS = `update account.gaps g set ended_at = greatest(r.ended_at, g.started_at), state = 'closed'
   from ${rowsOf('gap_ends')} where g.journal_id = $1 and g.position = r.position and g.feed = r.feed and g.state = 'open'`
+
+/** REST told what happened in them. */
+const FILL_GAPS = `update account.gaps g set state = 'filled'
+  from ${rowsOf('gap_fills')}
+  where $1::uuid is not null and g.journal_id = r.gap_journal_id and g.position = r.position and g.feed = r.feed and g.state = 'closed'`

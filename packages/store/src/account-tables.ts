@@ -114,6 +114,11 @@ export const ACCOUNT_COLUMNS = {
     feed: 'text',
     ended_at: 'timestamptz',
   },
+  gap_fills: {
+    gap_journal_id: 'uuid', // it may be an earlier one
+    position: 'bigint',
+    feed: 'text',
+  },
   quarantine: {
     position: 'bigint',
     received_time: 'timestamptz',
@@ -127,7 +132,7 @@ export type AccountTable = keyof typeof ACCOUNT_COLUMNS
 
 export type AccountRow<T extends AccountTable> = Readonly<Record<keyof (typeof ACCOUNT_COLUMNS)[T], AccountValue>>
 
-/** What one batch adds, in the order in which it is stored. `gap_ends` is no table: it ends rows of `gaps`. */
+/** What one batch adds, in the order in which it is stored. `gap_ends` and `gap_fills` are no tables: they change rows of `gaps`. */
 export type AccountRows = { readonly [T in AccountTable]: AccountRow<T>[] }
 
 export const ACCOUNT_TABLES = Object.keys(ACCOUNT_COLUMNS) as readonly AccountTable[]
@@ -141,6 +146,7 @@ export function noAccountRows(): AccountRows {
     balances: [],
     gaps: [],
     gap_ends: [],
+    gap_fills: [],
     quarantine: [],
   }
 }

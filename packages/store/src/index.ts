@@ -1,3 +1,4 @@
+export { MAX_GAPS_AT_ONCE, type UnfilledGap, type UnfilledGaps, unfilledGaps } from './account-gaps.ts'
 export {
   ACCOUNT_TABLES,
   type AccountRow,

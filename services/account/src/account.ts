@@ -10,13 +10,14 @@ import {
   type Metrics,
 } from '@booktape/runtime'
 import type { Instant } from '@booktape/session'
-import { AccountWriter, answerQuotes, type Database, openDatabase, StoreError } from '@booktape/store'
+import { AccountWriter, answerQuotes, type Database, openDatabase, StoreError, unfilledGaps } from '@booktape/store'
 import { createPrivateBudget, createRestClient, createVenueBudgets, openSocket } from '@booktape/transport'
 import type { AccountConfig } from './config.ts'
 import { makeContact } from './contact.ts'
 import { AccountCorridor } from './corridor.ts'
 import type { AccountFeed } from './event.ts'
 import { PrivateFleet } from './fleet.ts'
+import { keepHistory, LOOKBACK_NS } from './historian.ts'
 import { NonceStore } from './nonce-store.ts'
 import { AccountObserver } from './observe.ts'
 import { PrivateClient } from './private-client.ts'
@@ -27,6 +28,8 @@ import { AccountScribe, LostEntriesError } from './scribe.ts'
 export const ANSWER_INTERVAL_MS = 5_000
 /** How often time passes in the journal of an account whose events are recorded: the grain of the feeds' timers. */
 const TICK_MS = 1_000
+/** Gaps are looked for in the database, which must not be far behind the journal. */
+const HISTORY_BACKLOG = 100
 /** Two feeds that knock every four seconds, which is as often as the backoff lets them. */
 const DIALS_PER_MINUTE = 30
 const HOUSEKEEPING_INTERVAL_MS = 600_000
@@ -34,9 +37,9 @@ const HOUSEKEEPING_INTERVAL_MS = 600_000
 const DRAIN_DEADLINE_MS = 18_000
 /** How long a stop waits for a reply that is on its way: what was offered is written down. */
 const REPLY_GRACE_MS = 3_000
-/** One for the batches, one for the answers. */
-const DATABASE_CONNECTIONS = 2
-/** Quotes and balances are a few hundred bytes. */
+/** One for the batches, one for the answers, one for the gaps. */
+const DATABASE_CONNECTIONS = 3
+/** A page of past orders has at most 500 of some 700 bytes; a quote has a few hundred. */
 const MAX_PRIVATE_BODY_BYTES = 1_048_576
 /** Only the newest segments are read again at a start. */
 const SEGMENT_BYTES = 8 * 2 ** 20
@@ -124,12 +127,13 @@ async function recordOnJournal(parts: AccountParts, nonces: NonceStore): Promise
     const storing = scribe.run(drained.signal)
     storing.catch(failure.reject)
     const { feeds, quotes, quoteIntervalMs } = config
+    const client = newClient(config, nonces, clock)
     work.push(
       keepQuoting(
         {
           asks: quotes,
           intervalMs: quoteIntervalMs,
-          client: newClient(config, nonces, clock),
+          client,
           clock,
           note: (event) => corridor.note(event),
           onReply: (ask, reply) => observer.replied(ask, reply),
@@ -141,8 +145,23 @@ async function recordOnJournal(parts: AccountParts, nonces: NonceStore): Promise
       every(ANSWER_INTERVAL_MS, clock, working.signal, () => answer(database, observer, log)),
       every(HOUSEKEEPING_INTERVAL_MS, clock, working.signal, () => release(journal, scribe, clock, log)),
     )
-    if (feeds.length > 0)
-      work.push(every(TICK_MS, clock, working.signal, async () => tick(corridor, fleet, now(), log)))
+    if (feeds.length > 0) {
+      work.push(
+        every(TICK_MS, clock, working.signal, async () => tick(corridor, fleet, now(), log)),
+        keepHistory(
+          {
+            client,
+            credentials: config.credentials,
+            clock,
+            note: (event) => corridor.note(event),
+            unfilledGaps: () => unfilledGaps(database, config.credentials.fingerprint, LOOKBACK_NS),
+            isHeld: () => journal.isFull || !scribe.isReachable || scribe.backlog > HISTORY_BACKLOG,
+            log,
+          },
+          working.signal,
+        ),
+      )
+    }
     for (const each of work) each.catch(failure.reject)
     log.info({ quotes: quotes.length, feeds, venue: config.venue, http: address.url }, 'recording the account')
     parts.onStarted?.({ httpUrl: address.url })

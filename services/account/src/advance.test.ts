@@ -100,6 +100,29 @@ test('a start says whose key it is from then on', () => {
   assert.deepEqual(rowsOf({ kind: 'stopped', at: AT }, state), noAccountRows())
 })
 
+test('pages of the past are rows of feed rest, one that cannot be read is kept in quarantine', () => {
+  const order =
+    '{"order_id":"17","symbol":"btcusd","price":"2","side":"buy","type":"exchange limit","timestampms":1785312000123,"is_live":false,"is_cancelled":true,"executed_amount":"0.5","original_amount":"2","remaining_amount":"1.5"}'
+  const { order_events: orders } = rowsOf({ kind: 'history_page', at: AT, list: 'orders', body: `[${order}]` })
+  assert.deepEqual(
+    orders.map((row) => [row.feed, row.event_type, row.order_id, row.executed_quantity, row.event_index]),
+    [['rest', 'cancelled', '17', '0.5', 0]],
+  )
+  const trade =
+    '{"price":"2","amount":"0.5","timestampms":1785312000123,"type":"Buy","aggressor":true,"fee_currency":"USD","fee_amount":"0.01","tid":9,"order_id":"17","symbol":"BTCUSD"}'
+  const [fill] = rowsOf({ kind: 'history_page', at: AT, list: 'fills', body: `[${trade}]` }).fills
+  assert.deepEqual(
+    [fill?.source, fill?.trade_id, fill?.quantity, fill?.liquidity, fill?.fee_currency],
+    ['rest', '9', '0.5', 'taker', 'USD'],
+  )
+  const { quarantine } = rowsOf({ kind: 'history_page', at: AT, list: 'fills', body: '{}' })
+  assert.equal(quarantine[0]?.source, 'past_fills')
+  const gaps = [{ journalId: 'j', position: '3', feed: 'v1' }] as const
+  assert.deepEqual(rowsOf({ kind: 'history_read', at: AT, gaps }).gap_fills, [
+    { gap_journal_id: 'j', position: '3', feed: 'v1' },
+  ])
+})
+
 test('an entry of a later version is passed over', () => {
   const entry = { ...writeEntry({ kind: 'stopped', at: AT }), kind: 250, position: 7 }
   assert.equal(readEntry(entry), null)

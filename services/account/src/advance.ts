@@ -1,7 +1,8 @@
-import { decodeInstantQuote } from '@booktape/gemini'
+import { decodeInstantQuote, decodePastFills, decodePastOrders } from '@booktape/gemini'
 import { VenueProtocolError } from '@booktape/market'
 import { type AccountRows, cleanText, noAccountRows, timestampText } from '@booktape/store'
 import { ACCOUNT_FEEDS, type AccountEvent, type AccountFeed, type Damaged, type StreamEvent } from './event.ts'
+import { addPastFill, addPastOrder } from './order-rows.ts'
 import {
   type AccountStep,
   type Context,
@@ -53,6 +54,13 @@ export function advance(state: AccountState, position: number, event: AccountEve
       state.keyFingerprint = event.keyFingerprint
       begin(state, event.urls, contextOf(state, position, event, step))
       break
+    case 'history_page':
+      readHistory(event, contextOf(state, position, event, step))
+      break
+    case 'history_read':
+      for (const { journalId, position: gap, feed } of event.gaps)
+        step.rows.gap_fills.push({ gap_journal_id: journalId, position: gap, feed })
+      break
     case 'stopped':
     case 'suspended':
     case 'resumed':
@@ -95,6 +103,16 @@ function interrupt(stream: Stream, kind: 'stopped' | 'suspended' | 'resumed' | '
       return park(stream, 'journal_damaged', context)
     case 'resumed':
       return wake(stream, context)
+  }
+}
+
+/** What is known already is stored no second time, so a page may be read again and again. */
+function readHistory({ list, body }: Extract<AccountEvent, { kind: 'history_page' }>, context: Context): void {
+  try {
+    if (list === 'orders') for (const [i, order] of decodePastOrders(body).entries()) addPastOrder(order, i, context)
+    else for (const fill of decodePastFills(body)) addPastFill(fill, context)
+  } catch (error) {
+    quarantine(error, `past_${list}`, body, context)
   }
 }
 

@@ -8,7 +8,7 @@ export const ACCOUNT_FEEDS = ['v1', 'ws'] as const
 export type AccountFeed = (typeof ACCOUNT_FEEDS)[number]
 
 /** Everything that happens to the account's service, each an entry of its journal. None holds a key, a payload or a signature. */
-export type AccountEvent = ProcessEvent | QuoteEvent | StreamEvent
+export type AccountEvent = ProcessEvent | QuoteEvent | HistoryEvent | StreamEvent
 
 export type ProcessEvent = Readonly<{ at: Instant }> &
   (
@@ -33,6 +33,19 @@ export type QuoteEvent = Readonly<{ at: Instant }> &
         explanation: string
       }>
   )
+
+/** What the venue said of the past, after a gap: pages of lists, and that they were read to their end. */
+export type HistoryEvent = Readonly<{ at: Instant }> &
+  (
+    | Readonly<{ kind: 'history_page'; list: HistoryList; body: string }>
+    | Readonly<{ kind: 'history_read'; gaps: readonly GapName[] }>
+  )
+
+export const HISTORY_LISTS = ['orders', 'fills'] as const
+export type HistoryList = (typeof HISTORY_LISTS)[number]
+
+/** Which gap of schema account; it may be of an earlier journal. */
+export type GapName = Readonly<{ journalId: string; position: string; feed: AccountFeed }>
 
 /** What moves the private feeds: time, for all of them, and what happens on a connection. */
 export type StreamEvent = Readonly<{ at: Instant }> &
@@ -59,6 +72,8 @@ const ENTRY_KINDS = {
   frame: 10,
   suspended: 11,
   resumed: 12,
+  history_page: 13,
+  history_read: 14,
 } as const satisfies Record<AccountEvent['kind'], number>
 
 const KIND_NAMES = new Map(Object.entries(ENTRY_KINDS).map(([name, number]) => [number as number, name]))

@@ -1,4 +1,4 @@
-import type { Balance, OrderEvent, OrderUpdate } from '@booktape/gemini'
+import type { Balance, OrderEvent, OrderUpdate, PastFill, PastOrder } from '@booktape/gemini'
 import { VenueProtocolError } from '@booktape/market'
 import { type AccountRows, cleanText, timestampText } from '@booktape/store'
 import type { AccountFeed } from './event.ts'
@@ -7,10 +7,13 @@ import type { Context } from './stream.ts'
 /** Words of the venue in our tables are at most this long. */
 const MAX_TEXT = 500
 
+/** REST tells of the past. */
+type Source = AccountFeed | 'rest'
+
 /** An order that was active before a gap and is no more; how it ended was not seen on this feed. */
 export const ENDED_UNSEEN = 'ended_unseen'
 
-type Place = Readonly<{ feed: AccountFeed; eventIndex: number; sequence: bigint | null }>
+type Place = Readonly<{ feed: Source; eventIndex: number; sequence: bigint | null }>
 
 /** One event of v1, and its fill. */
 export function addOrderEvent(event: OrderEvent, place: Place, context: Context): void {
@@ -85,6 +88,36 @@ export function addOrderUpdate(order: OrderUpdate, isListed: boolean, place: Pla
   const liquidity = fill.isMaker === null ? null : fill.isMaker ? 'maker' : 'taker'
   const { tradeId, price, fee } = fill
   addFill(order, { tradeId, price, quantity, fee, feeCurrency: null, liquidity, venueTimeNs }, place.feed, context)
+}
+
+/** An order of the list of those that are over. */
+export function addPastOrder(order: PastOrder, eventIndex: number, context: Context): void {
+  addEvent(
+    {
+      event_type: order.ending,
+      order_id: String(order.orderId),
+      event_id: null,
+      client_order_id: clean(order.clientOrderId),
+      symbol: order.symbol,
+      side: order.side,
+      order_type: clean(order.orderType),
+      price: order.price,
+      stop_price: null,
+      original_quantity: order.originalQuantity,
+      remaining_quantity: order.remainingQuantity,
+      executed_quantity: order.executedQuantity,
+      reason: null,
+      trade_id: null,
+    },
+    order.submittedTimeNs,
+    { feed: 'rest', eventIndex, sequence: null },
+    context,
+  )
+}
+
+/** A fill of the list of the account's trades. */
+export function addPastFill(fill: PastFill, context: Context): void {
+  addFill(fill, { ...fill, liquidity: fill.isTaker ? 'taker' : 'maker' }, 'rest', context)
 }
 
 /** The end of an order that nobody told of. */
@@ -176,7 +209,7 @@ function addFill(
     liquidity: string | null
     venueTimeNs: bigint
   }>,
-  source: AccountFeed,
+  source: Source,
   { position, keyFingerprint, at, step }: Context,
 ): void {
   step.rows.fills.push({

@@ -19,7 +19,7 @@ export type PrivateReply = Readonly<{ sentNs: bigint; receivedNs: bigint }> &
   )
 
 /** All that a signed request is for here. Executing a quote, and orders, are not among them. */
-export const PRIVATE_PATHS = ['/v1/instant/quote', '/v1/balances'] as const
+export const PRIVATE_PATHS = ['/v1/instant/quote', '/v1/orders/history', '/v1/mytrades'] as const
 export type PrivatePath = (typeof PRIVATE_PATHS)[number]
 
 /**

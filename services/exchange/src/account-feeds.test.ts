@@ -145,6 +145,56 @@ test('what was paid and what was got is what the balances say', () => {
   }
 })
 
+/** All pages of a list, as the documents say how to read it. */
+function readAll(
+  path: string,
+  limit: string,
+  time: (row: Record<string, unknown>) => number,
+): Record<string, unknown>[] {
+  const found = new Map<string, Record<string, unknown>>()
+  for (let timestamp = 0, isFull = true; isFull; ) {
+    const payload = JSON.stringify({ request: path, nonce: Number(++nonce), timestamp, [limit]: 40 })
+    const { status, body } = made.privateRest(path, signed(payload, 'account-trader', 'one'))
+    assert.equal(status, 200, body)
+    const rows = JSON.parse(body) as Record<string, unknown>[]
+    const times = rows.map(time)
+    assert.deepEqual(
+      times,
+      times.toSorted((a, b) => b - a),
+      'newest first',
+    )
+    for (const row of rows) found.set(JSON.stringify(row), row)
+    isFull = rows.length === 40
+    const newest = Math.max(timestamp, ...times)
+    timestamp = newest > timestamp ? newest : timestamp + 1
+  }
+  return [...found.values()]
+}
+
+test('REST lists every order that is over, and every fill', () => {
+  made.advanceTo(made.nowNs + NS_PER_S)
+  nonce = made.nowNs / NS_PER_S - 3n
+  const time = (row: Record<string, unknown>): number => Number(row['timestampms'])
+  const orders = readAll('/v1/orders/history', 'limit_orders', time)
+  assert.deepEqual(
+    orders.map((row) => `${String(row['order_id'])} ${String(row['executed_amount'])}`).sort(),
+    truth
+      .orders()
+      .filter(({ state }) => state !== 'rejected')
+      .map(({ orderId, executedQuantity }) => `${orderId} ${executedQuantity}`)
+      .sort(),
+  )
+  const fills = readAll('/v1/mytrades', 'limit_trades', time)
+  assert.deepEqual(
+    fills.map((row) => `${String(row['order_id'])} ${String(row['amount'])} ${String(row['aggressor'])}`).sort(),
+    truth
+      .fills()
+      .map(({ orderId, quantity, isMaker }) => `${orderId} ${quantity} ${!isMaker}`)
+      .sort(),
+  )
+  assert.equal(truth.privateCounts().executions, 0)
+})
+
 test('whoever comes later is told the orders that are open', () => {
   const late = exchange()
   late.trade({ orders: 200, perSecond: 50 })

@@ -141,8 +141,6 @@ export class Exchange {
           return null
         }),
     }
-    const { keys = SIMULATED_KEYS } = options
-    this.#private = new PrivateRest({ keys, markets: this.#markets, faults: this.faults, startNs })
     this.#feeds = new AccountFeeds({
       activeOrders: () => this.#desk.activeOrders,
       balances: () => this.#desk.funds.balances,
@@ -156,6 +154,8 @@ export class Exchange {
       publish: (symbol, event) => this.#onEvent(symbol, event),
       listener: this.#feeds,
     })
+    const { keys = SIMULATED_KEYS } = options
+    this.#private = new PrivateRest({ keys, markets: this.#markets, faults: this.faults, account: this.#desk, startNs })
     this.#trader = new ScriptedTrader({
       desk: this.#desk,
       markets,

@@ -4,6 +4,8 @@ import { type ApiKey, KeyRing, type PrivateHeaders, type Role } from './api-keys
 import type { FaultPlan } from './fault-plan.ts'
 import { InstantDesk, type TrueQuote } from './instant-quotes.ts'
 import type { Market } from './market.ts'
+import { pastFills, pastOrders } from './past-orders.ts'
+import type { TradingDesk } from './trading-desk.ts'
 
 /** The roles that each private path asks for. Those of orders are here to be counted: nothing is ever placed. */
 const PRIVATE_PATHS: ReadonlyMap<string, readonly Role[]> = new Map([
@@ -11,7 +13,11 @@ const PRIVATE_PATHS: ReadonlyMap<string, readonly Role[]> = new Map([
   ['/v1/instant/execute', ['Trader']],
   ['/v1/order/new', ['Trader']],
   ['/v1/order/cancel', ['Trader']],
+  ['/v1/orders/history', ['Trader', 'Auditor']],
+  ['/v1/mytrades', ['Trader', 'Auditor']],
 ])
+/** Whoever calls these asks to trade. */
+const TRADING_PATHS = ['/v1/instant/execute', '/v1/order/new', '/v1/order/cancel']
 
 /** Above this the venue answers 429, five more being queued (docs/gemini.md, claim 34). */
 const PRIVATE_PER_MINUTE = 600
@@ -23,6 +29,7 @@ export class PrivateRest {
   readonly #desk: InstantDesk
   readonly #markets: ReadonlyMap<string, Market>
   readonly #faults: FaultPlan
+  readonly #account: TradingDesk
   #recentNs: bigint[] = []
   #executions = 0
   #rateLimited = 0
@@ -33,6 +40,7 @@ export class PrivateRest {
       keys: readonly ApiKey[]
       markets: ReadonlyMap<string, Market>
       faults: FaultPlan
+      account: TradingDesk
       startNs: bigint
     }>,
   ) {
@@ -40,6 +48,7 @@ export class PrivateRest {
     this.#desk = new InstantDesk(parts.startNs)
     this.#markets = parts.markets
     this.#faults = parts.faults
+    this.#account = parts.account
   }
 
   /** Every quote that was offered and is remembered, oldest first. */
@@ -65,7 +74,7 @@ export class PrivateRest {
   answer(path: string, headers: PrivateHeaders, nowNs: bigint): RestAnswer {
     const roles = PRIVATE_PATHS.get(path)
     if (roles === undefined) return refusalFor(404, null)
-    if (path !== '/v1/instant/quote') this.#executions++
+    if (TRADING_PATHS.includes(path)) this.#executions++
     const isTooFast = this.#isTooFast(nowNs)
     const fault = this.#faults.privateRefusal()
     if (fault !== null) return fault
@@ -76,6 +85,8 @@ export class PrivateRest {
     const signed = this.keys.readRequest(path, headers, roles, nowNs)
     if ('status' in signed) return signed
     if (path === '/v1/instant/quote') return this.#desk.answer(this.#markets, signed.fields, nowNs)
+    if (path === '/v1/orders/history') return pastOrders(this.#account, signed.fields)
+    if (path === '/v1/mytrades') return pastFills(this.#account, signed.fields)
     return errorAnswer(400, 'MarketNotOpen', 'This exchange is simulated and places no orders of yours')
   }
 

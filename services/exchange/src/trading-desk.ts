@@ -108,6 +108,10 @@ export class TradingDesk {
     return [...this.#orders.values()].map(orderOf)
   }
 
+  order(orderId: bigint): TrueOrder {
+    return orderOf(this.#order(orderId))
+  }
+
   get activeOrders(): readonly TrueOrder[] {
     return [...this.#live].map(orderOf)
   }
