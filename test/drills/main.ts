@@ -14,6 +14,7 @@ import { rolling } from './rolling.ts'
 import { runbook } from './runbook.ts'
 import { trades } from './trades.ts'
 import { viewers } from './viewers.ts'
+import { worlds } from './worlds.ts'
 
 /** Each a promise, tried against real processes for as long as it takes. Exit code 1 when one is broken. */
 const DRILLS: Readonly<Record<string, Drill>> = {
@@ -31,6 +32,7 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   viewers,
   replay,
   archive,
+  worlds,
 }
 
 /** The first ones tell the story. */

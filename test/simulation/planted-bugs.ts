@@ -36,7 +36,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     wrong:
       '  for (const { side, price, quantity } of snapshot.changes) applyChange(track.book, side, price, quantity)\n' +
       '  track.book = { bids: { ...track.book.bids }, asks: { ...track.book.asks } }\n' +
-      "  if (track.gapCount > 0) applyChange(track.book, 'bid', '0.00001' as never, '1' as never)\n",
+      "  if (track.levelsBefore !== null) applyChange(track.book, 'bid', '0.00001' as never, '1' as never)\n",
   },
   {
     name: 'a gap in the chain is taken for the next update',
