@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { allSymbols } from './all-symbols.ts'
 import { archive } from './archive.ts'
 import type { Drill } from './drill.ts'
 import { exportMemory } from './export-memory.ts'
@@ -40,6 +41,12 @@ for (const [name, drill, small, shown] of [
     archive,
     { minutes: 1, symbols: 2, instants: 50, 'goal-bytes': 0 },
     [/^a second run: 0 parts published, 8 were there/, /^[1-9]\d of \d+ books equal the exchange's own/],
+  ],
+  [
+    'all-symbols',
+    allSymbols,
+    { symbols: 4, minutes: 0.05, 'goals-count': 0 },
+    [/^4 symbols on both feeds, [1-9]\d* messages and [1-9]\d* changes a second/],
   ],
   // The state of seed 13 was lost with its checkpoints, and what had come before it is in no gap of the recorder's own.
   [

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { allSymbols } from './all-symbols.ts'
 import { archive } from './archive.ts'
 import { corruption } from './corruption.ts'
 import type { Drill } from './drill.ts'
@@ -33,6 +34,7 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   replay,
   archive,
   worlds,
+  'all-symbols': allSymbols,
 }
 
 /** The first ones tell the story. */
