@@ -20,7 +20,8 @@ import {
   startVenueServer,
 } from '@booktape/venue'
 import { verify } from '@booktape/verify'
-import { type BackfillEvent, backfill, type SymbolReport } from './backfill.ts'
+import { type BackfillEvent, backfill } from './backfill.ts'
+import type { SymbolReport } from './symbol-tally.ts'
 
 /** The clock of every test: 2026-03-20T00:00:00Z. */
 export const NOW = 1_773_964_800_000_000_000n

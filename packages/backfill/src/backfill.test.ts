@@ -31,13 +31,15 @@ test('the history before a recording comes page by page, each trade once, and is
   const venue = await startVenue(t, trades)
   const beganNs = trades[1_300]?.eventTimeNs ?? assert.fail()
   await storeRecording(database, trades, beganNs, [])
-  const { report } = await ran(database, venue)
+  const { events, report } = await ran(database, venue)
   assert.deepEqual(await storedIds(database), idsOf(trades))
   // Ids 0 to 1,499 in three pages; the third passes the beginning of the recording.
   assert.deepEqual(
     [report.pages, report.found, report.added, report.firstNs, report.lastNs, report.problem],
     [3, 1_500, 1_300, trades[0]?.eventTimeNs, trades[1_499]?.eventTimeNs, null],
   )
+  const reached = events.flatMap((event) => (event.kind === 'progress' ? [(event.doneNs * 100n) / event.totalNs] : []))
+  assert.deepEqual(reached, [38n, 76n, 100n])
   const [first] = await storedTrades(database)
   assert.deepEqual([first?.source, first?.line], ['rest', 'backfill'])
   assert.deepEqual(await findings(database), [])

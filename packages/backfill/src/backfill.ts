@@ -1,5 +1,4 @@
 import { decodeRestError, type RestTrade, tradesUrl } from '@booktape/gemini'
-import { invariant } from '@booktape/market'
 import { REPAIR_RETRY_MS, type ReadFrom, readTradesPage, tradeRecords } from '@booktape/session'
 import {
   type Database,
@@ -15,8 +14,9 @@ import {
 } from '@booktape/store'
 import { type RestClient, type RestReply, retryDelayMs } from '@booktape/transport'
 import { BackfillError } from './errors.ts'
-import { type Goal, Listing } from './listing.ts'
-import { type HoleLeft, plan, type SymbolPlan } from './plan.ts'
+import { Listing } from './listing.ts'
+import { plan } from './plan.ts'
+import { type SymbolReport, SymbolTally } from './symbol-tally.ts'
 
 /** What comes of a backfill, as it comes; of each symbol the plan first and the report last. */
 export type BackfillEvent =
@@ -25,20 +25,6 @@ export type BackfillEvent =
   | Readonly<{ kind: 'conflict'; conflict: TradeConflict }>
   | Readonly<{ kind: 'waiting'; sentence: string }> // for REST or for the database
   | Readonly<{ kind: 'report'; report: SymbolReport }>
-
-export type SymbolReport = Readonly<{
-  symbol: string
-  found: number // trades that REST gave
-  added: number // of these, those that were not stored
-  broken: number // of those found, withdrawn by the venue
-  conflicts: number // of those found, stored with another price, quantity or side: the stored one stays
-  pages: number
-  firstNs: bigint | null // of the trades found, by the venue's clock
-  lastNs: bigint | null
-  filled: number // holes that are proven to lack nothing now
-  left: readonly HoleLeft[]
-  problem: string | null // why this symbol was not read to its end
-}>
 
 export type BackfillOptions = Readonly<{
   database: Database
@@ -190,94 +176,4 @@ function stopped(): BackfillError {
     'STOPPED',
     'The backfill was stopped before its end: the same command goes on behind what is stored.',
   )
-}
-
-/** What a symbol came to by now. */
-class SymbolTally {
-  problem: string | null = null
-  found = 0
-  readonly #symbol: string
-  readonly #planned: SymbolPlan
-  readonly #waiting: Map<string, TradeHole>
-  #added = 0
-  #broken = 0
-  #conflicts = 0
-  #pages = 0
-  #filled = 0
-  #firstNs: bigint | null = null
-  #lastNs: bigint | null = null
-  #doneNs = 0n
-  readonly #beyondReach = new Set<string>()
-
-  constructor(symbol: string, planned: SymbolPlan) {
-    this.#symbol = symbol
-    this.#planned = planned
-    this.#waiting = new Map(planned.provable.map((hole) => [hole.gapId, hole]))
-  }
-
-  get holes(): readonly TradeHole[] {
-    return [...this.#waiting.values()]
-  }
-
-  waits(hole: TradeHole): boolean {
-    return this.#waiting.has(hole.gapId)
-  }
-
-  take(
-    fresh: readonly RestTrade[],
-    { added, conflicts, filled }: Extract<StoredTrades, { outcome: 'committed' }>,
-    proven: readonly TradeHole[],
-  ): void {
-    this.#pages++
-    this.found += fresh.length
-    this.#added += added
-    this.#conflicts += conflicts.length
-    this.#filled += filled.length // the recorder may have been first
-    for (const { gapId } of proven) this.#waiting.delete(gapId)
-    for (const { eventTimeNs, broken } of fresh) {
-      if (broken) this.#broken++
-      if (this.#firstNs === null || eventTimeNs < this.#firstNs) this.#firstNs = eventTimeNs
-      if (this.#lastNs === null || eventTimeNs > this.#lastNs) this.#lastNs = eventTimeNs
-    }
-  }
-
-  finished(goal: Goal): void {
-    this.#doneNs += lengthOf(goal)
-    if (goal.kind === 'hole' && this.waits(goal.hole)) this.#beyondReach.add(goal.hole.gapId)
-  }
-
-  /** By the time that lies behind. */
-  reached({ goal, lastNs }: Listing): { doneNs: bigint; totalNs: bigint } {
-    const totalNs = this.#planned.goals.reduce((sum, one) => sum + lengthOf(one), 0n)
-    const fromNs = goal.kind === 'span' ? goal.span.fromNs : goal.hole.startedNs
-    const inGoalNs = lastNs === null || lastNs < fromNs ? 0n : lastNs - fromNs
-    const length = lengthOf(goal)
-    return { doneNs: this.#doneNs + (inGoalNs < length ? inGoalNs : length), totalNs }
-  }
-
-  report(): SymbolReport {
-    const left = this.holes.map(({ gapId, cause, startedNs, endedNs }): HoleLeft => {
-      return { gapId, cause, startedNs, endedNs, why: this.#beyondReach.has(gapId) ? 'beyond_reach' : 'not_read' }
-    })
-    return {
-      symbol: this.#symbol,
-      found: this.found,
-      added: this.#added,
-      broken: this.#broken,
-      conflicts: this.#conflicts,
-      pages: this.#pages,
-      firstNs: this.#firstNs,
-      lastNs: this.#lastNs,
-      filled: this.#filled,
-      left: [...left, ...this.#planned.left].sort((a, b) => (a.startedNs < b.startedNs ? -1 : 1)),
-      problem: this.problem,
-    }
-  }
-}
-
-function lengthOf(goal: Goal): bigint {
-  if (goal.kind === 'span') return goal.span.untilNs - goal.span.fromNs
-  const { startedNs, endedNs } = goal.hole
-  invariant(endedNs !== null, 'a hole that is read has an end')
-  return endedNs - startedNs
 }
