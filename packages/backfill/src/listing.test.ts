@@ -106,6 +106,14 @@ test('a span goes on with the last trade of the one before, and claims nothing t
   }
 })
 
+test('trades of the last minute are not noted as read: one may be under way behind them', () => {
+  const span = { fromNs: 0n, untilNs: NOW }
+  const young = page(1, 100).map((trade) => ({ ...trade, eventTimeNs: NOW - (100n - trade.tradeId) * SECOND }))
+  const { next, fresh, read: noted } = new Listing({ kind: 'span', span }, [], NOW).take(young, [])
+  assert.deepEqual([next, fresh.length], [null, 100])
+  assert.deepEqual(noted, { fromNs: 0n, untilNs: NOW - 60n * SECOND, firstId: 1n, lastId: 40n })
+})
+
 test('ids that began anew in a hole prove nothing', () => {
   const missing = (startedNs: bigint) => ({
     spans: [],

@@ -27,6 +27,7 @@ export class Listing {
   readonly goal: Goal
   readonly #reads: readonly TradeRead[] // of earlier runs: what they read is not asked for again
   readonly #nowNs: bigint
+  readonly #quietNs: bigint // what was made after it may be under way to REST, behind trades of higher ids
   #cursor: ReadFrom
   #expectedId: bigint | null // what the next page must hold to join what was read before
   #fromNs: bigint | null // null: from its first trade on
@@ -34,6 +35,7 @@ export class Listing {
   #isSinceTime: boolean // REST was asked for a time, and gave what it has since then
   #firstId: bigint | null
   #lastId: bigint | null
+  #quietId: bigint | null // the last trade that is not too young
   #lastNs: bigint | null = null
   #page: ReadonlySet<bigint> = new Set()
   #idlePages = 0
@@ -43,6 +45,7 @@ export class Listing {
     this.goal = goal
     this.#reads = reads
     this.#nowNs = nowNs
+    this.#quietNs = nowNs - BigInt(UNDER_WAY_MS) * NS_PER_MS
     const start = startOf(goal, reads)
     this.#cursor = start.cursor
     this.#expectedId = start.joins?.lastId ?? null
@@ -51,6 +54,7 @@ export class Listing {
     this.#isSinceTime = 'timeMs' in start.cursor || start.cursor.tradeId === EARLIEST
     this.#firstId = start.joins?.firstId ?? null
     this.#lastId = start.joins?.lastId ?? null
+    this.#quietId = this.#lastId
   }
 
   get cursor(): ReadFrom {
@@ -92,6 +96,7 @@ export class Listing {
     this.#isSinceTime = false
     this.#firstId = null
     this.#lastId = null
+    this.#quietId = null
     this.#lastNs = null
   }
 
@@ -100,6 +105,8 @@ export class Listing {
       if (this.#firstId === null || tradeId < this.#firstId) this.#firstId = tradeId
       if (this.#lastId === null || tradeId > this.#lastId) this.#lastId = tradeId
       if (this.#lastNs === null || eventTimeNs > this.#lastNs) this.#lastNs = eventTimeNs
+      const isQuiet = eventTimeNs <= this.#quietNs
+      if (isQuiet && (this.#quietId === null || tradeId > this.#quietId)) this.#quietId = tradeId
     }
     const oldest = page.at(-1)
     // Of its millisecond there may be more before it.
@@ -141,11 +148,10 @@ export class Listing {
   #readUntil(isEnd: boolean): TradeRead | null {
     const fromNs = this.#fromNs
     if (fromNs === null) return null
-    // Of the last millisecond there may be more; and at the newest trade, some may be under way.
-    const quietNs = this.#nowNs - BigInt(UNDER_WAY_MS) * NS_PER_MS
-    const goalNs = isEnd && this.goal.kind === 'span' ? lower(this.goal.span.untilNs, quietNs) : fromNs
-    const untilNs = higher(higher(this.#lastNs ?? fromNs, goalNs), fromNs)
-    return { fromNs, untilNs, firstId: this.#firstId, lastId: this.#lastId }
+    // Of the last millisecond there may be more.
+    const listedNs = isEnd && this.goal.kind === 'span' ? this.goal.span.untilNs : (this.#lastNs ?? fromNs)
+    const untilNs = higher(lower(higher(listedNs, this.#lastNs ?? fromNs), this.#quietNs), fromNs)
+    return { fromNs, untilNs, firstId: this.#quietId === null ? null : this.#firstId, lastId: this.#quietId }
   }
 }
 
