@@ -22,6 +22,7 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
   export: { imports: ['market', 'book', 'client'] },
   archive: { imports: ['market', 'book', 'client', 'store'] },
   verify: { imports: ['market', 'book', 'store'] },
+  backfill: { imports: ['market', 'gemini', 'session', 'transport', 'store'] },
   runtime: { imports: [] },
   embedded: { imports: ['runtime'] },
   testkit: { imports: ['runtime', 'embedded'] },
@@ -34,6 +35,7 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
       'gemini',
       'client',
       'archive',
+      'backfill',
       'export',
       'runtime',
       'store',
@@ -42,6 +44,7 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
       'recorder',
       'exchange',
       'replay',
+      'transport',
     ],
   },
 }

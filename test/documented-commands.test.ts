@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { type ExchangeServer, presetOf, startExchangeServer } from '@booktape/exchange'
+import { systemClock } from '@booktape/runtime'
 import type { TemporaryDatabase } from '@booktape/testkit'
 import { documentedDatabase } from './documented-recording.ts'
 import { runCommand } from './spawned-command.ts'
@@ -14,7 +16,9 @@ import { runCommand } from './spawned-command.ts'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const PAGES = ['docs/command-line.md', 'docs/exports.md']
 const COMMANDS =
-  'start record migrate handover status retention archive query verify export replay exchange completion'.split(' ')
+  'start record migrate handover status retention archive query backfill verify export replay exchange completion'.split(
+    ' ',
+  )
 
 /** Those that run until they are told to stop, and what they say when they work. */
 const UNENDING: readonly (readonly [RegExp, RegExp])[] = [
@@ -30,9 +34,12 @@ const FINDS_DAMAGE = /\bbooktape verify\b/
 const NOT_RUN = /--live|s3:/
 
 let database: TemporaryDatabase
+let exchange: ExchangeServer
 let directory = ''
 before(async () => {
   database = await documentedDatabase()
+  const symbols = ['btcusd', 'ethusd'].map((symbol) => presetOf(symbol) ?? assert.fail())
+  exchange = await startExchangeServer({ port: 0, seed: 1, symbols, clock: systemClock() })
   directory = mkdtempSync(join(tmpdir(), 'booktape-test-'))
   mkdirSync(join(directory, 'bin'))
   const shim = join(directory, 'bin', 'booktape')
@@ -40,6 +47,7 @@ before(async () => {
   chmodSync(shim, 0o755)
 })
 after(async () => {
+  await exchange?.stop()
   await database?.close()
   rmSync(directory, { recursive: true, force: true })
 })
@@ -191,6 +199,7 @@ async function works(t: TestContext, line: string): Promise<void> {
 
 /** No line of a page may dial the real exchange. */
 function simulated(line: string): Record<string, string> {
+  if (/\bbooktape backfill\b/.test(line)) return { BOOKTAPE_GEMINI_REST_URL: exchange.restUrl }
   if (!/\bbooktape record\b/.test(line)) return {}
   return {
     BOOKTAPE_GEMINI_V1_URL: 'ws://127.0.0.1:9',

@@ -109,6 +109,8 @@ begin
   grant select, insert on booktape.tallies to booktape_recorder;
   grant update (row_count, checksum) on booktape.tallies to booktape_recorder;
   grant delete on booktape.gaps to booktape_recorder; -- a gap that proved empty
+  -- How far "booktape backfill" has read REST (trade-reads.ts).
+  grant select, insert, update (until_time, first_id, last_id) on booktape.trade_reads to booktape_recorder;
 
   -- The partitions belong to the owner of the tables, and messages are settled by taking them out of one table and into another:
   -- the few functions that do so run with its rights. They take days, numbers and times, and names are whole and quoted;

@@ -255,10 +255,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a gap of trades is filled with nothing',
-    foundBy: 1,
+    foundBy: 4,
     file: 'packages/session/src/trade-repair.ts',
-    right: 'of [...trades].reverse()) {',
-    wrong: 'of trades.slice(0, 0)) {',
+    right: '  step.records.push(...tradeRecords(event.symbol, trades, event.at.wallNs))\n',
+    wrong: '',
   },
   {
     name: 'a rotation closes the old connection before the new one is live',

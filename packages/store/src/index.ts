@@ -47,6 +47,17 @@ export type { Tables } from './tables.ts'
 export { COUNTED_RELATIONS, type TallyFault, tallied, tallyFaults } from './tally-faults.ts'
 export { timestampText } from './timestamp.ts'
 export type { TradeConflict } from './trade-conflicts.ts'
+export {
+  BACKFILL_LINE,
+  type MissingTrades,
+  missingTrades,
+  type StoredTrades,
+  storeTradePage,
+  type TradeHole,
+  type TradePage,
+  type TradeRead,
+  type TradeSpan,
+} from './trade-reads.ts'
 export { claimVenue, type VenueName } from './venue-stamp.ts'
 export type { VerifySpan } from './verify-span.ts'
 export { type Batch, type BatchOrigin, type WriteResult, Writer } from './writer.ts'

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { ConfigError, type Environment, readSettings } from '@booktape/runtime'
 
 /** Where a running `npm start` leaves its addresses, readable by its user alone. */
-const FILES = { database: 'database-url', recorder: 'recorder-url' } as const
+const FILES = { database: 'database-url', recorder: 'recorder-url', rest: 'rest-url' } as const
 type Address = keyof typeof FILES
 const PLACES = ['simulated', 'live']
 
@@ -41,6 +41,18 @@ export async function findRecorder(env: Environment = process.env): Promise<stri
   const left = given.port === 0 ? await addressLeft(env, 'recorder') : null
   const host = EVERYWHERE.get(given.host) ?? given.host
   return left ?? `http://${host.includes(':') ? `[${host}]` : host}:${given.port || DEFAULT_PORT}`
+}
+
+/**
+ * The environment that says where REST answers: as it is, or, where it names neither a database nor an exchange, with the exchange of a
+ * running `npm start`, whose database is then taken too.
+ */
+export async function findRest(env: Environment = process.env): Promise<Environment> {
+  const isSaid = ['DATABASE_URL', 'DATABASE_URL_FILE', 'BOOKTAPE_GEMINI_REST_URL', 'BOOKTAPE_SANDBOX'].some(
+    (name) => (env[name] ?? '').trim() !== '',
+  )
+  const left = isSaid ? null : await addressLeft(env, 'rest')
+  return left === null ? env : { ...env, BOOKTAPE_GEMINI_REST_URL: left }
 }
 
 const DEFAULT_PORT = 9464

@@ -1,5 +1,6 @@
 import { assertNode, EXIT_CONFIG } from '@booktape/runtime'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import type { BackfillCommand } from './backfill.ts'
 import { completionScript, SHELLS, type Shell } from './completion.ts'
 import type { ExchangeOptions } from './exchange.ts'
 import { explain } from './explain.ts'
@@ -123,6 +124,40 @@ program
   .action(async (sql: string, options: { json?: boolean }) => {
     const { query } = await import('./query.ts')
     await query(sql, options.json === true)
+  })
+
+// A recorder on the same address asks REST at most once a second, and dials: the three stay below what the venue allows one
+// address (docs/gemini.md, claim 25).
+program
+  .command('backfill')
+  .description(
+    'fetch from the REST of the exchange the trades that are not stored, and close the gaps that are filled by it',
+  )
+  .argument('[symbols...]', 'such as btcusd ethusd')
+  .option('--symbols <list>', 'the same, comma separated')
+  .option(
+    '--from <time>',
+    'such as 2026-03-01, 2026-03-01T10:00:00Z, or 7d: that long ago; as far as REST reaches if not given',
+  )
+  .option('--to <time>', 'the end, not included; now if not given')
+  .option(
+    '--requests-per-minute <count>',
+    'how fast REST is asked; the exchange allows 120 from one address, recorders and all',
+    wholeNumber(1, 100),
+    30,
+  )
+  .option('--dry-run', 'only say what is missing; asks the exchange nothing')
+  .option('--json', 'a JSON object a symbol')
+  .addHelpText(
+    'after',
+    examples(
+      'booktape backfill btcusd ethusd --from 7d --dry-run',
+      'booktape backfill --symbols btcusd,ethusd --from 7d',
+    ),
+  )
+  .action(async (symbols: string[], options: BackfillCommand) => {
+    const { backfillTrades } = await import('./backfill.ts')
+    await backfillTrades(symbols, options)
   })
 
 addSpanOptions(

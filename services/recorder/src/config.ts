@@ -94,6 +94,15 @@ export function readRecorderConfig(env: Environment): RecorderConfig {
   })
 }
 
+/** What asks the venue's REST alone is told. @throws ConfigError that names every problem at once. */
+export function readRestConfig(env: Environment): Pick<RecorderConfig, 'restUrl' | 'venue'> {
+  return readSettings(env, (read) => {
+    const bases = read.boolean('BOOKTAPE_SANDBOX', { default: false }) ? SANDBOX : PRODUCTION
+    const restUrl = baseUrl(read, 'BOOKTAPE_GEMINI_REST_URL', 'http', bases.rest)
+    return { restUrl, venue: venueOf(read, [restUrl]) }
+  })
+}
+
 function symbols(read: SettingsReader): readonly string[] | 'all' {
   const given = read.list('BOOKTAPE_SYMBOLS')
   if (given.length === 1 && given[0] === '*') return 'all'
