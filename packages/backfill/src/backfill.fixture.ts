@@ -69,7 +69,10 @@ export async function startVenue(t: TestContext, trades: readonly RestTrade[]): 
       connectWs: () => refusalFor(404, null),
       answer: (request, path, query) => {
         asked.push(query.toString())
-        const markets = new Map<string, RestMarket>([[SYMBOL, market]])
+        const markets = new Map<string, RestMarket>([
+          [SYMBOL, market],
+          ['ethusd', market],
+        ])
         return before.answer?.(query) ?? restAnswer(markets, request.method ?? 'GET', path, query)
       },
     },

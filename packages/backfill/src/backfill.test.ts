@@ -314,3 +314,19 @@ test('two runs at once store each trade once', async (t) => {
   )
   assert.deepEqual(await findings(database), [])
 })
+
+test('a trade that the database refuses ends the backfill of its symbol, and the next one goes on', async (t) => {
+  const database = await openStore(t)
+  const venue = await startVenue(t, tradesFrom(NOW - DAY, 3, SECOND))
+  await database.pool.query(`alter table booktape.trades add constraint none check (symbol <> 'btcusd')`)
+  const events = await collected(run(database, venue, { symbols: ['btcusd', 'ethusd'] }))
+  const reports = events.flatMap((event) => (event.kind === 'report' ? [event.report] : []))
+  assert.deepEqual(
+    reports.map(({ symbol, added }) => [symbol, added]),
+    [
+      ['btcusd', 0],
+      ['ethusd', 3],
+    ],
+  )
+  assert.match(reports[0]?.problem ?? '', /23514/)
+})

@@ -38,6 +38,8 @@ export type BackfillOptions = Readonly<{
   stopping: AbortSignal
 }>
 
+/** Failures of one symbol alone: what REST says of it, or a row of it that the database refuses. */
+const OF_ONE_SYMBOL: ReadonlySet<string> = new Set(['REFUSED', 'STUCK', 'UNSTORABLE'])
 /** Each was tried five times by the REST client: five minutes and more without one answer. */
 export const MAX_UNANSWERED = 10
 /** A database that is away for longer is for the operator: what was stored stays, and the next run goes on there. */
@@ -45,7 +47,7 @@ export const MAX_STORE_TRIES = 6
 
 /**
  * Fetches what is missing of the symbols' trades, one symbol after the other, a page at a time. Each page is stored before the next is asked
- * for. Throws BackfillError, StoreError; a symbol that REST refuses is a problem in its report, and the next one goes on.
+ * for. Throws BackfillError, StoreError; what REST or the database refuses of one symbol is a problem in its report, and the next one goes on.
  */
 export async function* backfill(options: BackfillOptions): AsyncGenerator<BackfillEvent> {
   const run: Run = { ...options, answered: false }
@@ -69,10 +71,10 @@ async function* backfillSymbol(run: Run, symbol: string): AsyncGenerator<Backfil
       yield* readListing(run, symbol, new Listing(goal, missing.reads, nowNs), tally)
     }
   } catch (error) {
-    if (!(error instanceof BackfillError)) throw error
+    if (!(error instanceof BackfillError || error instanceof StoreError)) throw error
     tally.problem = error.message
     yield { kind: 'report', report: tally.report() }
-    if (error.code !== 'REFUSED' && error.code !== 'STUCK') throw error
+    if (!OF_ONE_SYMBOL.has(error.code)) throw error
     return
   }
   yield { kind: 'report', report: tally.report() }
