@@ -13,7 +13,7 @@ const EXPORT = `select count(*) from market.epochs e, market.changes_between(e.s
 const [url = '', count = '1'] = process.argv.slice(2)
 const startedMs = performance.now()
 let answers = 0
-let isStopping = false
+const stopping = new AbortController()
 
 async function read(sql: string): Promise<void> {
   const client = new Client({ connectionString: url, statement_timeout: STATEMENT_TIMEOUT_MS })
@@ -21,7 +21,7 @@ async function read(sql: string): Promise<void> {
   const { rows } = await client.query<{ symbol: string }>(
     'select symbol from market.epochs where ended_at is null order by symbol',
   )
-  for (let i = 0; !isStopping; i++) {
+  for (let i = 0; !stopping.signal.aborted; i++) {
     await client.query(sql, [rows[i % rows.length]?.symbol])
     answers++
   }
@@ -35,7 +35,7 @@ reading.catch((error: unknown) => {
 })
 process.on('message', () => {
   const report: ReadersReport = { answersPerSecond: answers / ((performance.now() - startedMs) / 1e3) }
-  isStopping = true
+  stopping.abort()
   void reading.then(() => process.send?.(report))
 })
 process.on('disconnect', () => process.exit(0))
