@@ -110,9 +110,11 @@ async function killed(
   if (signal !== 'SIGKILL') violations.push(`the archiver was to be killed, and ended with ${signal ?? 'an exit code'}`)
   const storage = await openStorage(place)
   let stands = 0
-  for await (const { damage } of verifyArchive(storage)) {
-    if (damage === null) stands++
-    else violations.push(damage.message)
+  for await (const event of verifyArchive({ storage, noted: null })) {
+    if (event.kind === 'report') stands = event.report.parts
+    // Parts stand by themselves until the day's manifest names them.
+    if (event.kind === 'finding' && !event.finding.sentence.includes('was stopped'))
+      violations.push(event.finding.sentence)
   }
   const files = (await readdir(place, { recursive: true })).filter((name) => name.endsWith('.parquet')).length
   if (stands >= whole.published.length) violations.push('the kill came too late')

@@ -146,16 +146,6 @@ export async function storedDay(database: Database, day: string): Promise<Stored
   })
 }
 
-/** The day is archived, verified and published. Throws `StoreError`. */
-export async function noteArchivedDay(database: Database, day: string, place: string): Promise<void> {
-  await orStoreError(() => database.pool.query(NOTE, [day, place]))
-}
-
-/** A day whose archive is being made again does not count as archived meanwhile. Throws `StoreError`. */
-export async function forgetArchivedDay(database: Database, day: string): Promise<void> {
-  await orStoreError(() => database.pool.query('delete from booktape.archived_days where day = $1', [day]))
-}
-
 type TradesOfDayRow = Readonly<{ symbol: string; count: bigint; broken: bigint; last_received_ns: bigint }>
 type DigestRow = Readonly<{ epoch_id: string; message_seq: bigint; digest: string }>
 type QuoteRow = Readonly<{
@@ -260,6 +250,3 @@ const INSTRUMENTS = `select i.symbol, i.base_currency as "baseCurrency", i.quote
 from booktape.instruments i
 where i.valid_from < ${DAY_ENDS('$1')} and (i.valid_to is null or i.valid_to > ${DAY_STARTS('$1')})
 order by i.symbol, i.valid_from`
-
-const NOTE = `insert into booktape.archived_days as a (day, verified_at, place) values ($1, now(), $2)
-on conflict (day) do update set verified_at = excluded.verified_at, place = excluded.place`
