@@ -57,7 +57,8 @@ export type Placed = Readonly<{ date: string; symbol: string | null; feed: strin
 export function placeOf(path: string): Placed | null {
   const partOf = (name: string): string | null => new RegExp(`/${name}=([^/]+)/`).exec(path)?.[1] ?? null
   const date = partOf('date')
-  return date === null ? null : { date, symbol: partOf('symbol'), feed: partOf('feed') }
+  const isDay = date !== null && /^\d{4}-\d\d-\d\d$/.test(date) && !Number.isNaN(Date.parse(date))
+  return !isDay ? null : { date, symbol: partOf('symbol'), feed: partOf('feed') }
 }
 
 /** Whether readers of the archive look there: in the folders of tables and of manifests, but for names that begin with a dot or an underscore. */

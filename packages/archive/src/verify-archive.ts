@@ -47,20 +47,24 @@ export type VerifyArchiveOptions = Readonly<{
 /**
  * Reads an archive back, day by day: each day's manifest, the manifests that it names, and their files, which are to be those that were
  * published and no others; and, where the database is asked, each day that it has noted as archived here. Throws `ArchiveError` only where
- * the archive cannot be reached.
+ * the archive cannot be reached, or there is none.
  */
 export async function* verifyArchive(options: VerifyArchiveOptions): AsyncGenerator<ArchiveVerifyEvent> {
   const { storage, isAsked = () => true, noted } = options
-  const here = (noted ?? []).filter(
-    ({ day, place }) => place === storage.name && isAsked({ date: day, symbol: null, feed: null }),
-  )
+  const isOfDays = (day: string): boolean => isAsked({ date: day, symbol: null, feed: null })
+  const here = (noted ?? []).filter(({ day, place }) => place === storage.name && isOfDays(day))
   const paths = (await storage.list('')).filter(isOfArchive)
   const verifying = new Verifying(storage, isAsked, new Map(here.map((day) => [day.day, day])))
   const byDay = Map.groupBy(paths, (path) => placeOf(path)?.date ?? '')
+  for (const date of byDay.keys()) if (date !== '' && !isOfDays(date)) byDay.delete(date)
   for (const { day } of here) if (!byDay.has(day)) byDay.set(day, [])
-  const total = paths.filter((path) => unitOfManifest(path) !== null).length
+  if (paths.length === 0 && here.length === 0)
+    throw new ArchiveError(
+      'NOT_ARCHIVED',
+      `${storage.name} holds no archive: name another place, or run "booktape archive" first.`,
+    )
+  const total = [...byDay.values()].flat().filter((path) => unitOfManifest(path) !== null).length
   let findings = 0
-  let days = 0
   for (const [date, ofDay] of [...byDay].sort(([a], [b]) => (a < b ? -1 : 1))) {
     for await (const found of date === '' ? verifying.ofNoDay(ofDay) : verifying.day(date, ofDay)) {
       if (typeof found === 'string') yield { kind: 'progress', what: found, done: verifying.parts, total }
@@ -69,10 +73,10 @@ export async function* verifyArchive(options: VerifyArchiveOptions): AsyncGenera
         yield { kind: 'finding', finding: found }
       }
     }
-    if (date !== '') days++
   }
   const elsewhere = (noted ?? []).filter(({ place }) => place !== storage.name).length
   const { parts, readBack } = verifying
+  const days = byDay.size - (byDay.has('') ? 1 : 0)
   yield { kind: 'report', report: { days, parts, ...readBack, findings, elsewhere } }
 }
 
@@ -97,7 +101,6 @@ class Verifying {
   /** Findings, and the name of each part before it is read. */
   async *day(date: string, paths: readonly string[]): AsyncGenerator<ArchiveFinding | string> {
     const dayUnit = { kind: 'day', date } as const
-    if (!this.#isAsked({ date, symbol: null, feed: null })) return
     const { manifest: day, finding } = await this.#dayManifest(dayUnit)
     if (finding !== null) yield finding
     const units = new Map<string, Unit>() // those that are published, or, where nobody says which are, whatever is there

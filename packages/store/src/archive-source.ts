@@ -198,7 +198,7 @@ from (
   from booktape.epochs e
 ) d
 where to_regclass('booktape.book_snapshots_' || to_char(d.day, 'YYYYMMDD')) is not null
-  or exists (select from booktape.book_snapshots_default s
+  or exists (select from booktape.book_snapshots s
     where s.received_time >= ${DAY_STARTS('d.day')} and s.received_time < ${DAY_ENDS('d.day')})
 order by 1`
 
