@@ -11,7 +11,7 @@ export async function archivedDays(database: Database): Promise<readonly Archive
   return rows.map((row) => ({ ...row, verifiedAt: instantText(row.verifiedAt) }))
 }
 
-/** The day is archived, verified and published. What is noted already stays, with the instant at which it was. Throws `StoreError`. */
+/** The day is archived, verified and published. What is noted already stays, with the instant at which it was, unless somebody altered it. Throws `StoreError`. */
 export async function noteArchivedDay(
   database: Database,
   { day, place, manifest }: Omit<ArchivedDay, 'verifiedAt'>,
@@ -33,4 +33,4 @@ from jsonb_populate_record(null::booktape.archived_days,
   jsonb_build_object('day', $1::date, 'verified_at', now(), 'place', $2::text, 'manifest', $3::text)) n
 on conflict (day) do update
 set verified_at = excluded.verified_at, place = excluded.place, manifest = excluded.manifest, checksum = excluded.checksum
-where (a.place, a.manifest) is distinct from (excluded.place, excluded.manifest)`
+where (a.place, a.manifest) <> (excluded.place, excluded.manifest) or a.checksum <> booktape.checksum_of(a)`
