@@ -77,6 +77,7 @@ describe('an archive of two days', () => {
     ['a span that begins where nothing is known', 22n, -40n, {}],
     ['a span over midnight', 40n, -30n, {}],
     ['a span of the second day', 65n, -5n, { feed: 'v1' }],
+    ['the second day, from its first instant', 60n, 0n, {}],
   ] as const satisfies readonly (readonly [string, bigint, bigint, Partial<TapeQuestion>])[]) {
     test(`gives what the database gives: ${what}`, async () => {
       const asked: TapeQuestion = {
@@ -139,7 +140,7 @@ describe('an archive of two days', () => {
     t.after(() => rm(copy, { recursive: true }))
     await cp(root, copy, { recursive: true })
     const elsewhere = await asked(copy)
-    assert.match(elsewhere.stdout, /\n2 days are noted in the database as archived elsewhere\n/)
+    assert.match(elsewhere.stdout, /\nnoted in the database as archived elsewhere: 2 days\n/)
     const changed = 'book_changes/feed=ws/symbol=btcgusdperp/date=2026-03-02/book_changes.parquet'
     const bytes = await readFile(join(copy, changed))
     bytes[100] = (bytes[100] ?? 0) ^ 1
@@ -261,6 +262,20 @@ describe('an archive of two days', () => {
     const question = { symbols: recording.symbols, from: recording.fromNs, to: recording.toNs }
     assert.deepEqual(await all(openArchive(storage), question), await all(archive, question))
     await storage.close()
+    const read = { ...server.keys, AWS_ENDPOINT_URL: server.endpoint }
+    const verified = await runCommand(t, ['verify', '--archive', place, '--to', '2026-03-02'], read)
+    assert.match(
+      verified.stdout,
+      /^s3:\/\/tape\/archive\/: 1 day, 7 parts, 17 files, .*\n.*\nnothing is altered, missing or doubled\n$/,
+    )
+    const span = ['ethgusdperp', '--from', '2026-03-01', '--to', '2026-03-02']
+    const [fromS3, fromFolder] = await Promise.all(
+      [place, root].map((from) =>
+        runCommand(t, ['export', ...span, '--format', 'ndjson', '--out', '-', '--archive', from], read),
+      ),
+    )
+    assert.deepEqual([fromS3?.code, fromS3?.stderr, fromS3?.stdout], [0, '', fromFolder?.stdout])
+    assert.ok((fromS3?.stdout ?? '').split('\n').length > 100)
   })
 
   test('that cannot be reached is named, with what to do', async (t) => {

@@ -66,10 +66,11 @@ function asked({ symbols, feed, fromNs, toNs }: Span, hasEnd: boolean): (place: 
 
 function summary(name: string, report: ArchiveReport, hasDatabase: boolean): readonly string[] {
   const { days, parts, files, rows, bytes, books, elsewhere } = report
-  const count = (value: number): string => value.toLocaleString('en-US')
+  const count = (value: number, word: string): string =>
+    `${value.toLocaleString('en-US')} ${word}${value === 1 ? '' : 's'}`
   return [
-    `${name}: ${count(days)} days, ${count(parts)} parts, ${count(files)} files, ${count(rows)} rows (${count(bytes)} bytes) read back, ${count(books)} books rebuilt and compared`,
+    `${name}: ${count(days, 'day')}, ${count(parts, 'part')}, ${count(files, 'file')}, ${count(rows, 'row')} (${count(bytes, 'byte')}) read back, ${count(books, 'book')} rebuilt and compared`,
     ...(hasDatabase ? [] : ['no database was asked whether these are the files that were published']),
-    ...(elsewhere > 0 ? [`${count(elsewhere)} days are noted in the database as archived elsewhere`] : []),
+    ...(elsewhere > 0 ? [`noted in the database as archived elsewhere: ${count(elsewhere, 'day')}`] : []),
   ]
 }
