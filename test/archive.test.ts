@@ -329,6 +329,27 @@ describe('an archive of two days', () => {
     assert.deepEqual(await contentsOf(root), archived)
   })
 
+  test('quotes of a book that was never known are archived, so that retention may drop them', async () => {
+    await recording.database.pool.query(`insert into booktape.quotes
+      select (jsonb_populate_record(q, '{"symbol": "solgusdperp", "session_id": "00000000-0000-4000-8000-000000000001"}')).* from booktape.quotes q where q.feed = 'ws' and q.received_time >= '2026-03-02 00:00Z' limit 3`)
+    await recording.database.pool.query(`insert into booktape.tallies
+      select 'quotes', 'solgusdperp', feed, line, hour, 3, 0 from booktape.tallies where relation = 'quotes' and feed = 'ws' and hour >= '2026-03-02 00:00Z' limit 1`)
+    const { published } = await run()
+    assert.deepEqual(
+      published.map(({ unit, rows, changes }) => [
+        unit.kind,
+        unit.kind === 'books' && unit.symbol,
+        unit.kind === 'books' && rows,
+        changes,
+      ]),
+      [
+        ['books', 'solgusdperp', 3, 0],
+        ['day', false, false, 0],
+      ],
+    )
+    assert.deepEqual(await findingsOf(await openStorage(root)), [])
+  })
+
   test('lets retention drop a day whose next day is archived too', async () => {
     const old = await oldPartitions(recording.database, '2026-03-03', true)
     assert.deepEqual(

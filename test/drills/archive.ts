@@ -101,9 +101,10 @@ async function killed(
   say: (sentence: string) => void,
 ): Promise<string[]> {
   const violations: string[] = []
-  // A call that removes the old manifest, one for each file and one for the manifest, of half of all parts, and then one file more.
+  // Two calls that remove the old manifests, of the day and the part, one for each file and one for the manifest, of half of all parts,
+  // and then one file more.
   const half = whole.published.slice(0, Math.floor(whole.published.length / 2))
-  const calls = half.reduce((sum, { unit }) => sum + (unit.kind === 'trades' ? 3 : 5), 0) + 2
+  const calls = half.reduce((sum, { unit }) => sum + (unit.kind === 'trades' ? 4 : 6), 0) + 3
   const victim = fileURLToPath(new URL('../archive-victim.ts', import.meta.url))
   const child = spawn(process.execPath, [victim, hour.url, place, String(calls)], { stdio: 'inherit' })
   const [, signal] = (await once(child, 'exit')) as [number | null, string | null]

@@ -144,25 +144,35 @@ function eventsOn({ date, symbol, feed }: Books): readonly TapeEvent[] {
   ]
 }
 
+/** In the order of a file: by microsecond, and within one by session. Line b saw the second one too; of the last two the first came last. */
 function quotesOn({ date, symbol, feed }: Books): readonly QuoteOfDay[] {
   const { fromNs } = spanOf(date)
-  return [1, 2, 16, 17].map((minute): QuoteOfDay => {
-    const receivedTimeNs = fromNs + BigInt(minute) * MINUTE_NS + 123_456_789n
+  const quote = (minute: number, line: string, ns: bigint): QuoteOfDay => {
+    const receivedTimeNs = fromNs + BigInt(minute) * MINUTE_NS + 123_456_000n + ns
     const name = minute < 15 ? 'first' : 'second'
     return {
       kind: 'quote',
-      line: 'a',
+      line,
       epochId: deriveId('epoch', symbol, feed, date, name),
-      sessionId: deriveId('session', symbol, feed, date, name),
+      sessionId: deriveId('session', symbol, feed, date, `${name} ${ns}`),
       symbol,
       feed,
       messageSeq: minute + 1,
-      updateId: BigInt(1_000 + minute),
+      updateId: BigInt(1_000 + minute) + ns * 10_000n,
       eventTimeNs: receivedTimeNs - 20_000_000n,
       receivedTimeNs,
       top: { bidPrice: decimal('100'), bidQuantity: decimal(`${minute}`), askPrice: null, askQuantity: null },
     }
-  })
+  }
+  return [
+    quote(1, 'a', 7n),
+    quote(2, 'b', 6n),
+    quote(2, 'a', 7n),
+    quote(12, 'a', 7n),
+    quote(16, 'a', 7n),
+    quote(17, 'a', 8n),
+    quote(17, 'a', 7n),
+  ]
 }
 
 function tradesOn({ date, symbol }: Extract<Unit, { kind: 'trades' }>): readonly TradeOfDay[] {
