@@ -11,16 +11,18 @@
 --
 --   booktape_migrator  owns the schemas; only "booktape migrate" signs in as it
 --   booktape_recorder  what DATABASE_URL of "booktape record" names
---   booktape_reader    people and dashboards; cannot sign in itself: grant it to the logins that may read
+--   booktape_archiver  what DATABASE_URL of "booktape archive" names: reads what a reader reads, and notes which days are archived
+--   booktape_reader    people and dashboards, "booktape export", "replay" and "verify"; cannot sign in itself: grant it to the logins that may read
 --
--- No password stands here: give the first two theirs with "\password booktape_migrator" and "\password booktape_recorder".
+-- No password stands here: give the first three theirs with "\password booktape_migrator" and so on.
 
 do $$
 declare
   wanted record;
   strong text;
 begin
-  for wanted in values ('booktape_migrator', 'login'), ('booktape_recorder', 'login'), ('booktape_reader', 'nologin') loop
+  for wanted in values ('booktape_migrator', 'login'), ('booktape_recorder', 'login'),
+    ('booktape_archiver', 'login'), ('booktape_reader', 'nologin') loop
     if to_regrole(wanted.column1) is null then
       begin
         execute format('create role %I %s', wanted.column1, wanted.column2);
@@ -31,7 +33,7 @@ begin
     end if;
   end loop;
   select string_agg(rolname, ', ') into strong from pg_roles
-  where rolname in ('booktape_migrator', 'booktape_recorder', 'booktape_reader')
+  where rolname in ('booktape_migrator', 'booktape_recorder', 'booktape_archiver', 'booktape_reader')
     and (rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls);
   if strong is not null then
     raise exception '% may do more than booktape needs: take superuser, createrole, createdb, replication and bypassrls away first', strong;
@@ -39,7 +41,7 @@ begin
 
   -- By default everybody may make temporary tables, and on databases older than version 15 tables in schema public.
   execute format('revoke temporary on database %I from public', current_database());
-  execute format('grant connect on database %I to booktape_migrator, booktape_recorder, booktape_reader', current_database());
+  execute format('grant connect on database %I to booktape_migrator, booktape_recorder, booktape_archiver, booktape_reader', current_database());
   execute format('grant create on database %I to booktape_migrator', current_database());
 end
 $$;
@@ -138,6 +140,18 @@ begin
   grant select on booktape.venue, booktape.journals, booktape.sessions, booktape.epochs, booktape.gaps, booktape.book_messages,
     booktape.book_snapshots, booktape.quotes, booktape.trades, booktape.instruments, booktape.audits, booktape.quarantine,
     booktape.known_epochs, booktape.book_chunks, booktape.settled_messages, booktape.settled_changes,
-    booktape.omitted_runs, booktape.tallies to booktape_reader;
+    booktape.omitted_runs, booktape.tallies, booktape.archived_days to booktape_reader;
+
+  -- The archiver begins with nothing too. Of a day that is over it reads what a reader may, and when the recorders are past it ...
+  revoke all on all tables in schema booktape, market from booktape_archiver;
+  revoke all on all functions in schema booktape, market from booktape_archiver;
+  if not pg_has_role('booktape_archiver', 'booktape_reader', 'usage') then
+    grant booktape_reader to booktape_archiver;
+  end if;
+  grant select on booktape.proven_epochs to booktape_archiver;
+  grant execute on function booktape.settleable_before(timestamptz) to booktape_archiver;
+  -- ... and what it writes is which days stand in the archive, by which "booktape retention" drops them (archived-days.ts).
+  grant insert, delete on booktape.archived_days to booktape_archiver;
+  grant update (verified_at, place, manifest, checksum) on booktape.archived_days to booktape_archiver;
 end
 $$;

@@ -2,8 +2,6 @@ export {
   type BooksOfDay,
   booksOfDay,
   closedDays,
-  forgetArchivedDay,
-  noteArchivedDay,
   type QuoteOfDay,
   type StoredDay,
   storedDay,
@@ -14,6 +12,7 @@ export {
   type TradesOfDay,
   tradesOfDay,
 } from './archive-source.ts'
+export { type ArchivedDay, archivedDays, forgetArchivedDay, noteArchivedDay } from './archived-days.ts'
 export { type BookSpan, bookSpans, openingBook, type PriceLevels, type ReplayQuestion } from './book-spans.ts'
 export { type CheckedBook, checkedBooks } from './checked-books.ts'
 export { type CheckedRun, checkedMessages } from './checked-messages.ts'

@@ -23,6 +23,7 @@ const ALL = [
   '0012_reader.sql',
   '0013_archived_days.sql',
   '0014_trade_reads.sql',
+  '0015_archived_manifests.sql',
 ]
 /** The newest; 9999 stands for the next one. */
 const NEWEST = ALL.at(-1) ?? ''

@@ -233,6 +233,28 @@ describe('the roles of deploy/postgres/roles.sql', () => {
     })
   }
 
+  test('the archiver reads as a reader does, and beside has exactly these rights', async () => {
+    const { rows } = await admin.query<{ right: string }>(
+      `select coalesce(column_name || ' of ', '') || relation || ': ' || rights as right from (${RIGHTS}) given
+       where role = 'booktape_archiver' order by relation, column_name nulls first`,
+    )
+    assert.deepEqual(
+      rows.map((row) => row.right),
+      [
+        'archived_days: delete insert',
+        'checksum of archived_days: update',
+        'manifest of archived_days: update',
+        'place of archived_days: update',
+        'verified_at of archived_days: update',
+        'proven_epochs: select',
+      ],
+    )
+    const { rows: roles } = await admin.query<{ name: string }>(
+      `select roleid::regrole::text as name from pg_auth_members where member = 'booktape_archiver'::regrole`,
+    )
+    assert.deepEqual(roles, [{ name: 'booktape_reader' }])
+  })
+
   for (const statement of [
     'insert into booktape.quarantine select * from booktape.quarantine',
     'update booktape.gaps set state = $$filled$$',

@@ -20,13 +20,17 @@ export async function takeAddressesAway(dataDir: string): Promise<void> {
 
 /** DATABASE_URL, or else the database of a running `npm start` in this directory. @throws ConfigError when there is neither. */
 export async function findDatabase(env: Environment = process.env): Promise<string> {
-  const given = readSettings(env, (read) => ({ url: read.secret('DATABASE_URL') })).url
-  if (given !== null) return given
-  const left = await addressLeft(env, 'database')
-  if (left !== null) return left
+  const found = await findDatabaseIfAny(env)
+  if (found !== null) return found
   throw new ConfigError([
     'DATABASE_URL is not set, and no "npm start" is running here: name the database, such as postgres://user@host/booktape.',
   ])
+}
+
+/** The same for a command that can do without: null when there is neither. */
+export async function findDatabaseIfAny(env: Environment = process.env): Promise<string | null> {
+  const given = readSettings(env, (read) => ({ url: read.secret('DATABASE_URL') })).url
+  return given ?? (await addressLeft(env, 'database'))
 }
 
 /**
