@@ -1,12 +1,9 @@
-import { rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Tape } from '@booktape/client'
 import {
   type BooksOfDay,
   booksOfDay,
   closedDays,
   type Database,
-  forgetArchivedDay,
   noteArchivedDay,
   storedDay,
   storedDigests,
@@ -17,19 +14,16 @@ import {
 } from '@booktape/store'
 import { NS_PER_MICROSECOND } from './instants.ts'
 import { manifestFolder, manifestPath, spanOf, type Unit } from './layout.ts'
-import { localStorage } from './local-storage.ts'
 import {
   type DayManifest,
   type Manifest,
-  manifestText,
   type NamedManifest,
   readManifest,
   sha256,
   type TradesSource,
 } from './manifest.ts'
-import { StagedFiles } from './staged-files.ts'
+import { type Published, publishUnit, type Written } from './publish-unit.ts'
 import type { ArchiveStorage } from './storage.ts'
-import { verifyBytes, verifyUnit } from './verify-unit.ts'
 import { digestKey, writeBooks } from './write-books.ts'
 import { writeDay, writeTrades } from './write-rows.ts'
 
@@ -56,8 +50,6 @@ export type ArchiveRun = Readonly<{
   unchanged: number // units
   isStopped: boolean
 }>
-
-export type Published = Readonly<{ unit: Unit; bytes: number; rows: number; changes: number; changeBytes: number }>
 
 /**
  * Writes every day that is over and not in the archive yet: each unit to a stage, read back there and compared, its files then put in
@@ -111,9 +103,6 @@ export async function archiveDays(options: ArchiveOptions): Promise<ArchiveRun> 
   onUnit({ unit: null, done, total, changes })
   return { days, published, unchanged, isStopped: false }
 }
-
-/** The manifest of a unit that stands in the archive; `published` is null where it was there. */
-type Written = Readonly<{ sha256: string; published: Published | null }>
 
 type Plan = Readonly<{
   day: string
@@ -224,50 +213,4 @@ async function manifestThere<Kind extends Unit['kind']>(
   const path = manifestPath(unit)
   const text = there.has(path) ? await storage.readText(path) : null
   return text === null ? null : { sha256: sha256(text), published: null, manifest: readManifest(text, unit) }
-}
-
-/** Nothing is done where `there` finds that the archive has what the new manifest says. */
-async function publishUnit<Made extends Manifest>(
-  { storage, database, software }: ArchiveOptions,
-  unit: Unit,
-  write: (files: StagedFiles) => Promise<Made>,
-  there: (manifest: Made) => Written | null = () => null,
-): Promise<Written> {
-  const stage = await storage.stage()
-  try {
-    const files = new StagedFiles(stage, unit, software)
-    const written = await write(files)
-    const before = there(written)
-    if (before !== null) return before
-    const manifest: Manifest = written
-    const staged = localStorage(stage)
-    const inStage = new Map(manifest.files.map(({ path, table }) => [path, `${table}.parquet`]))
-    await verifyUnit((path) => staged.open(inStage.get(path) ?? path), manifest)
-    await forgetArchivedDay(database, unit.date)
-    // From here until its manifest is written anew the day is not published: readers are refused all of it, and not told that nothing was.
-    await storage.remove(manifestPath({ kind: 'day', date: unit.date }))
-    await storage.remove(manifestPath(unit))
-    for (const file of manifest.files) {
-      await storage.publish(files.path(file.table), file.path)
-      await verifyBytes(storage.open, file)
-    }
-    const manifestFile = join(stage, 'manifest.json')
-    const text = manifestText(manifest)
-    await writeFile(manifestFile, text)
-    await storage.publish(manifestFile, manifestPath(unit))
-    return { sha256: sha256(text), published: publishedOf(unit, manifest) }
-  } finally {
-    await rm(stage, { recursive: true, force: true })
-  }
-}
-
-function publishedOf(unit: Unit, manifest: Manifest): Published {
-  const changesFile = manifest.files.find(({ table }) => table === 'book_changes')
-  return {
-    unit,
-    bytes: manifest.files.reduce((sum, { bytes }) => sum + bytes, 0),
-    rows: manifest.files.reduce((sum, { rows }) => sum + rows, 0),
-    changes: manifest.kind === 'books' ? manifest.changes : 0,
-    changeBytes: changesFile?.bytes ?? 0,
-  }
 }

@@ -1,8 +1,9 @@
-export { type ArchiveProgress, type ArchiveRun, archiveDays, type Published } from './archive-days.ts'
+export { type ArchiveProgress, type ArchiveRun, archiveDays } from './archive-days.ts'
 export { ARCHIVE_PROBLEMS, ArchiveError, type ArchiveProblem } from './errors.ts'
 export { nameOf, type Placed, type Unit } from './layout.ts'
 export { openArchive } from './open-archive.ts'
 export { openStorage } from './place.ts'
+export type { Published } from './publish-unit.ts'
 export type { ArchiveStorage } from './storage.ts'
 export {
   type ArchiveFinding,
