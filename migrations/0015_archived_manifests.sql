@@ -1,6 +1,6 @@
 -- What is noted of an archived day is the SHA-256 of its manifest too, which names all others by theirs, and by these every file: so nothing of an
 -- archive can be put in the place of what was verified without "booktape verify --archive" finding it. Days noted before are forgotten:
--- a day without a row is not dropped, and the next "booktape archive" verifies it and notes it again.
+-- a day without a row is not dropped, and the next "booktape archive" notes it again.
 delete from booktape.archived_days;
 alter table booktape.archived_days
   add column manifest text not null check (manifest ~ '^[0-9a-f]{64}$'),

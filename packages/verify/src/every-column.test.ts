@@ -127,8 +127,8 @@ describe('each row changed is found', () => {
 
   test('a row of each table stored a second time, under another key', async () => {
     for (const { table, key } of uniqueTables()) {
-      // A count of a relation that does not exist tells nothing wrong of any other.
-      const column = key.find(({ name, type }) => type !== 'boolean' && name !== 'relation')
+      // A count of a relation that does not exist tells nothing wrong of any other; a chunk that ends before it begins is refused.
+      const column = key.find(({ name, type }) => type !== 'boolean' && !['relation', 'received_from'].includes(name))
       if (column === undefined) continue // the venue has one row, and cannot have another
       const copy = `insert into booktape.${table} select (jsonb_populate_record(r, jsonb_build_object($1::text, ${another(column)}))).*
         from booktape.${table} r where ${oneOf(table, 0)}`
