@@ -22,6 +22,7 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
   export: { imports: ['market', 'book', 'client'] },
   archive: { imports: ['market', 'book', 'client', 'store'] },
   verify: { imports: ['market', 'book', 'store'] },
+  backfill: { imports: ['market', 'gemini', 'session', 'transport', 'store'] },
   runtime: { imports: [] },
   embedded: { imports: ['runtime'] },
   testkit: { imports: ['runtime', 'embedded'] },
@@ -35,6 +36,7 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
       'gemini',
       'client',
       'archive',
+      'backfill',
       'export',
       'runtime',
       'store',
@@ -44,6 +46,7 @@ const PACKAGES: Readonly<Record<string, { imports: readonly string[]; isPure?: t
       'account',
       'exchange',
       'replay',
+      'transport',
     ],
   },
 }

@@ -1,13 +1,28 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { type ArchiveStorage, archiveDays, openArchive, openStorage, verifyArchive } from '@booktape/archive'
-import { openTape, type Tape, type TapeEvent, type TapeQuestion } from '@booktape/client'
+import {
+  type ArchiveFinding,
+  type ArchiveStorage,
+  archiveDays,
+  openArchive,
+  openStorage,
+  verifyArchive,
+} from '@booktape/archive'
+import {
+  openTape,
+  type SpanQuestion,
+  type Tape,
+  type TapeEvent,
+  type TapeQuestion,
+  type TapeQuote,
+} from '@booktape/client'
 import { oldPartitions } from '@booktape/store'
 import { type ArchivedRecording, archivedRecording, DAYS } from './archived-recording.ts'
 import { startS3Server } from './s3-server.ts'
@@ -62,6 +77,7 @@ describe('an archive of two days', () => {
     ['a span that begins where nothing is known', 22n, -40n, {}],
     ['a span over midnight', 40n, -30n, {}],
     ['a span of the second day', 65n, -5n, { feed: 'v1' }],
+    ['the second day, from its first instant', 60n, 0n, {}],
   ] as const satisfies readonly (readonly [string, bigint, bigint, Partial<TapeQuestion>])[]) {
     test(`gives what the database gives: ${what}`, async () => {
       const asked: TapeQuestion = {
@@ -75,49 +91,148 @@ describe('an archive of two days', () => {
       assert.ok(expected.length > 5, `${expected.length} events`)
       for (const [i, event] of expected.entries()) assert.deepEqual(given[i], event, `event ${i}`)
       assert.equal(given.length, expected.length)
+      const { symbols } = recording
+      const span = { symbols, from: asked.from, to: asked.to }
+      for (const feed of [undefined, 'v1', 'ws'] as const) {
+        const ofFeed = { ...span, ...(feed === undefined ? {} : { feed }) }
+        const coverage = await tape.coverage(ofFeed)
+        assert.ok(coverage.length >= 2)
+        assert.deepEqual(await archive.coverage(ofFeed), coverage)
+        const quotes = await quotesOf(tape, ofFeed)
+        assert.ok(quotes.length > 5)
+        assert.deepEqual(await quotesOf(archive, ofFeed), quotes)
+      }
+      assert.deepEqual(await archive.instruments(symbols, span.from), await tape.instruments(symbols, span.from))
     })
   }
 
-  test('is whole; a byte that changed, a file that is gone and a manifest that is gone are named', async (t) => {
-    const whole = await runCommand(t, ['archive', root, '--verify'], {})
-    assert.deepEqual([whole.code, whole.stdout], [0, `${root}: 14 parts are as they were published, 0 are not\n`])
+  test('has the book at each of many instants as the database has it', async () => {
+    const [symbol = ''] = recording.symbols
+    const kinds = new Set<string>()
+    for (let at = recording.fromNs - 3n * SECOND_NS; at < recording.toNs + 10n * SECOND_NS; at += 11_141_592_653n) {
+      for (const feed of [undefined, 'v1', 'ws'] as const) {
+        const question = { symbol, at, ...(feed === undefined ? {} : { feed }) }
+        const expected = await tape.bookAt(question)
+        assert.deepEqual(await archive.bookAt(question), expected)
+        kinds.add(expected.kind)
+      }
+    }
+    assert.deepEqual([...kinds].sort(), ['book', 'gap'])
+  })
+
+  test('booktape verify --archive says whether it is whole, by itself and by what the database has noted', async (t) => {
+    const verify = async (...args: readonly string[]) => await runCommand(t, ['verify', '--archive', ...args], {})
+    const asked = async (...args: readonly string[]) =>
+      await runCommand(t, ['verify', '--archive', ...args], { DATABASE_URL: recording.url })
+    const whole = await verify(root)
+    assert.match(
+      whole.stdout,
+      /^\/.*: 2 days, 14 parts, 34 files, [\d,]+ rows \([\d,]+ bytes\) read back, \d+ books rebuilt and compared\nno database was asked whether these are the files that were published\nnothing is altered, missing or doubled\n$/,
+    )
+    assert.deepEqual([whole.code, whole.stderr], [0, ''])
+    const noted = await asked(root)
+    assert.deepEqual(
+      [noted.code, noted.stdout.split('\n').slice(1)],
+      [0, ['nothing is altered, missing or doubled', '']],
+    )
+
     const copy = `${root}-copy`
     t.after(() => rm(copy, { recursive: true }))
     await cp(root, copy, { recursive: true })
+    const elsewhere = await asked(copy)
+    assert.match(elsewhere.stdout, /\nnoted in the database as archived elsewhere: 2 days\n/)
     const changed = 'book_changes/feed=ws/symbol=btcgusdperp/date=2026-03-02/book_changes.parquet'
     const bytes = await readFile(join(copy, changed))
     bytes[100] = (bytes[100] ?? 0) ^ 1
     await writeFile(join(copy, changed), bytes)
-    const gone = 'trades/symbol=btcgusdperp/date=2026-03-01/trades.parquet'
-    await rm(join(copy, gone))
-    const unpublished = '_manifests/books/feed=v1/symbol=ethgusdperp/date=2026-03-01/manifest.json'
-    await rm(join(copy, unpublished))
-    const { code, stdout } = await runCommand(t, ['archive', copy, '--verify'], {})
-    assert.equal(code, 1)
-    assert.equal(
-      stdout,
+    const damaged = await verify(copy)
+    const sentence = `${changed} has other bytes than its manifest says. Restore it from a copy, or, while the database has that day, archive it with --again.`
+    assert.deepEqual([damaged.code, damaged.stdout.split('\n')[0]], [1, `altered  ${sentence}`])
+    assert.match(damaged.stdout, /\n1 finding: docs\/verify\.md says what to do about each kind\n$/)
+    const json = await verify(copy, 'btcgusdperp', '--feed', 'ws', '--from', '2026-03-02', '--json')
+    const [finding, report] = json.stdout.split('\n').map((line) => (line === '' ? null : (JSON.parse(line) as object)))
+    const place = { symbol: 'btcgusdperp', feed: 'ws', line: null, at: '2026-03-02' }
+    assert.deepEqual(finding, { kind: 'altered', relation: 'archive', ...place, sentence })
+    assert.deepEqual(
+      Object.entries(report ?? {}).filter(([name]) => ['kind', 'days', 'parts', 'findings'].includes(name)),
       [
-        `${changed} has other bytes than its manifest says. Archive that day with --again, or restore the file.`,
-        `${gone} is not there. Archive that day with --again, or restore the file.`,
-        `${unpublished} is not there, though _manifests/day/date=2026-03-01/manifest.json names it. Archive that day with --again, or restore the file.`,
-        `${copy}: 10 parts are as they were published, 3 are not`,
-        '',
-      ].join('\n'),
+        ['kind', 'report'],
+        ['days', 1],
+        ['parts', 3],
+        ['findings', 1],
+      ],
     )
+    for (const args of [
+      ['btcgusdperp', '--feed', 'v1'],
+      ['--to', '2026-03-02'],
+    ])
+      assert.equal((await verify(copy, ...args)).code, 0, args.join(' '))
+    const nothing = await verify(`${root}-mistyped`)
+    assert.deepEqual([nothing.code, nothing.stdout], [1, ''])
+    assert.match(nothing.stderr, /-mistyped holds no archive: name another place, or run "booktape archive" first\.\n$/)
+    const line = await verify(copy, '--line', 'a')
+    assert.deepEqual(
+      [line.code, line.stderr],
+      [78, '--line does not go with --archive: an archive has one line at a time.\n'],
+    )
+  })
+
+  test('days that the database has noted, and that are gone or others, are found', async (t) => {
+    const aside = `${root}-aside`
+    await cp(root, aside, { recursive: true })
+    t.after(async () => {
+      await rm(root, { recursive: true })
+      await cp(aside, root, { recursive: true })
+      await rm(aside, { recursive: true })
+    })
+    const day = '_manifests/day/date=2026-03-01/manifest.json'
+    for (const path of await readdir(root, { recursive: true }))
+      if (path.includes('date=2026-03-01')) await rm(join(root, path), { recursive: true, force: true })
+    const text = await readFile(join(root, day.replace('-01', '-02')), 'utf8')
+    const { digest: _, ...manifest } = JSON.parse(text) as Record<string, unknown>
+    const other = { ...manifest, software: 'booktape other' }
+    const digest = createHash('sha256').update(JSON.stringify(other)).digest('hex')
+    await writeFile(join(root, day.replace('-01', '-02')), `${JSON.stringify({ ...other, digest }, null, 1)}\n`)
+    assert.equal((await runCommand(t, ['verify', '--archive', root], {})).code, 0)
+    const { code, stdout } = await runCommand(t, ['verify', '--archive', root], { DATABASE_URL: recording.url })
+    assert.equal(code, 1)
+    assert.match(
+      stdout,
+      /^missing {2}_manifests\/day\/date=2026-03-01\/manifest\.json is not there, though the database has noted that day as archived here on 2026-/,
+    )
+    assert.match(
+      stdout,
+      /\naltered {2}_manifests\/day\/date=2026-03-02\/manifest\.json is not the one that was published: the database has noted that day/,
+    )
+  })
+
+  test('what was damaged is mended by writing it again', async (t) => {
+    const copy = `${root}-copy`
+    t.after(() => rm(copy, { recursive: true }))
+    await cp(root, copy, { recursive: true })
+    for (const name of [
+      'trades/symbol=btcgusdperp/date=2026-03-01/trades.parquet',
+      '_manifests/day/date=2026-03-02/manifest.json',
+    ])
+      await rm(join(copy, name))
+    assert.equal((await findingsOf(await openStorage(copy))).length, 2)
     assert.equal((await run(copy, true)).published.length, 14)
-    for await (const { damage } of verifyArchive(await openStorage(copy))) assert.equal(damage, null)
+    assert.deepEqual(await findingsOf(await openStorage(copy)), [])
+    await run() // the database has noted the copy meanwhile
   })
 
   test('is the same after any number of kills, and what was published before each of them stays whole', async () => {
     const other = join(root, '..', `${basename(root)}-killed`)
     try {
-      // Before the first file, between files, before a manifest, and once units of both kinds stand.
-      for (const calls of [0, 4, 7]) {
+      // Before anything, between the files of books, before their manifest, and before that of trades when all books of a day stand.
+      for (const calls of [0, 4, 5, 27]) {
         const victim = fileURLToPath(new URL('archive-victim.ts', import.meta.url))
         const child = spawn(process.execPath, [victim, recording.url, other, String(calls)], { stdio: 'inherit' })
         assert.deepEqual(await once(child, 'exit'), [null, 'SIGKILL'])
         const storage = await openStorage(other)
-        for await (const { damage } of verifyArchive(storage)) assert.equal(damage, null)
+        if (calls === 0) await assert.rejects(() => findingsOf(storage), { code: 'NOT_ARCHIVED' })
+        else
+          for (const { sentence } of await findingsOf(storage)) assert.match(sentence, /^_manifests\/day\/date=2026-03-0[12]\/manifest\.json is not there, though parts of that day are: it was lost, or a run of "booktape archive" goes on or was stopped\./) // biome-ignore format: one sentence
         await assert.rejects(
           () => all(openArchive(storage), { symbols: recording.symbols, from: recording.fromNs, to: recording.toNs }),
           { code: 'NOT_ARCHIVED' },
@@ -143,10 +258,24 @@ describe('an archive of two days', () => {
     const storage = await openStorage(place, { endpoint: server.endpoint })
     const second = await run(storage)
     assert.deepEqual([second.published, second.unchanged], [[], 14])
-    for await (const { damage } of verifyArchive(storage)) assert.equal(damage, null)
+    assert.deepEqual(await findingsOf(storage), [])
     const question = { symbols: recording.symbols, from: recording.fromNs, to: recording.toNs }
     assert.deepEqual(await all(openArchive(storage), question), await all(archive, question))
     await storage.close()
+    const read = { ...server.keys, AWS_ENDPOINT_URL: server.endpoint }
+    const verified = await runCommand(t, ['verify', '--archive', place, '--to', '2026-03-02'], read)
+    assert.match(
+      verified.stdout,
+      /^s3:\/\/tape\/archive\/: 1 day, 7 parts, 17 files, .*\n.*\nnothing is altered, missing or doubled\n$/,
+    )
+    const span = ['ethgusdperp', '--from', '2026-03-01', '--to', '2026-03-02']
+    const [fromS3, fromFolder] = await Promise.all(
+      [place, root].map((from) =>
+        runCommand(t, ['export', ...span, '--format', 'ndjson', '--out', '-', '--archive', from], read),
+      ),
+    )
+    assert.deepEqual([fromS3?.code, fromS3?.stderr, fromS3?.stdout], [0, '', fromFolder?.stdout])
+    assert.ok((fromS3?.stdout ?? '').split('\n').length > 100)
   })
 
   test('that cannot be reached is named, with what to do', async (t) => {
@@ -165,7 +294,7 @@ describe('an archive of two days', () => {
     assert.equal((await runCommand(t, ['archive'], { DATABASE_URL: recording.url })).code, 78)
   })
 
-  test('trades that came later are written again, and nothing else', async () => {
+  test('trades that came later are written again, and what names them, and nothing else', async () => {
     const [symbol = ''] = recording.symbols
     const { rows } = await recording.database.pool.query(
       `update booktape.trades set broken = true where (symbol, trade_id) in
@@ -176,7 +305,7 @@ describe('an archive of two days', () => {
     const { published } = await run()
     assert.deepEqual(
       published.map(({ unit }) => unit.kind),
-      ['trades'],
+      ['trades', 'day'], // which names it
     )
     const trades = await all(archive, { symbols: [symbol], from: recording.fromNs, to: recording.toNs, only: 'trades' })
     assert.equal(trades.filter((trade) => trade.kind === 'trade' && trade.broken).length, 1)
@@ -200,6 +329,27 @@ describe('an archive of two days', () => {
     assert.deepEqual(await contentsOf(root), archived)
   })
 
+  test('quotes of a book that was never known are archived, so that retention may drop them', async () => {
+    await recording.database.pool.query(`insert into booktape.quotes
+      select (jsonb_populate_record(q, '{"symbol": "solgusdperp", "session_id": "00000000-0000-4000-8000-000000000001"}')).* from booktape.quotes q where q.feed = 'ws' and q.received_time >= '2026-03-02 00:00Z' limit 3`)
+    await recording.database.pool.query(`insert into booktape.tallies
+      select 'quotes', 'solgusdperp', feed, line, hour, 3, 0 from booktape.tallies where relation = 'quotes' and feed = 'ws' and hour >= '2026-03-02 00:00Z' limit 1`)
+    const { published } = await run()
+    assert.deepEqual(
+      published.map(({ unit, rows, changes }) => [
+        unit.kind,
+        unit.kind === 'books' && unit.symbol,
+        unit.kind === 'books' && rows,
+        changes,
+      ]),
+      [
+        ['books', 'solgusdperp', 3, 0],
+        ['day', false, false, 0],
+      ],
+    )
+    assert.deepEqual(await findingsOf(await openStorage(root)), [])
+  })
+
   test('lets retention drop a day whose next day is archived too', async () => {
     const old = await oldPartitions(recording.database, '2026-03-03', true)
     assert.deepEqual(
@@ -208,6 +358,19 @@ describe('an archive of two days', () => {
     )
   })
 })
+
+async function quotesOf(tape: Tape, question: SpanQuestion): Promise<readonly TapeQuote[]> {
+  const quotes: TapeQuote[] = []
+  for await (const page of tape.quotes(question)) quotes.push(...page)
+  return quotes
+}
+
+async function findingsOf(storage: ArchiveStorage): Promise<readonly ArchiveFinding[]> {
+  const findings: ArchiveFinding[] = []
+  for await (const event of verifyArchive({ storage, noted: null }))
+    if (event.kind === 'finding') findings.push(event.finding)
+  return findings
+}
 
 type Report = Readonly<{ days: readonly string[]; published: readonly unknown[]; unchanged: number }>
 

@@ -36,7 +36,8 @@ for (const [shell, completions] of [
     assert.deepEqual(ask(['booktape', 'export', '--format', '']).sort(), [...formats].sort())
     assert.deepEqual(ask(['booktape', 'export', '--feed', 'w']), ['ws'])
     assert.deepEqual(ask(['booktape', 'completion', 'z']), ['zsh'])
-    assert.ok(ask(['booktape', 'export', '--out', directory.slice(0, -2)]).some((one) => one.startsWith(directory)))
+    for (const option of ['--out', '--archive'])
+      assert.ok(ask(['booktape', 'export', option, directory.slice(0, -2)]).some((one) => one.startsWith(directory)))
   })
 }
 

@@ -4,12 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { archiveDays, openStorage } from '@booktape/archive'
-import { openTape } from '@booktape/client'
-import { openDatabase } from '@booktape/store'
 import type { TemporaryDatabase } from '@booktape/testkit'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
-import { documentedDatabase } from './documented-recording.ts'
+import { archiveDocumented, documentedDatabase } from './documented-recording.ts'
 
 const PAGE = readFileSync(new URL('../docs/archive.md', import.meta.url), 'utf8')
 const PLACE = '/srv/tape'
@@ -26,13 +23,7 @@ describe('the worked queries of docs/archive.md, asked by DuckDB of an archive o
   before(async () => {
     database = await documentedDatabase()
     root = await mkdtemp(join(tmpdir(), 'booktape-archive-test-'))
-    const opened = openDatabase(database.url, { applicationName: 'booktape test', max: 2 })
-    const tape = openTape(database.url)
-    const only = { fromDay: null, toDay: null }
-    const options = { database: opened, tape, storage: await openStorage(root), software: 'booktape test', only }
-    assert.deepEqual((await archiveDays({ ...options, stopping: new AbortController().signal })).days, ['2026-03-01'])
-    await tape.close()
-    await opened.close()
+    await archiveDocumented(database, root)
     duckdb = await (await DuckDBInstance.create()).connect()
     await duckdb.run((BLOCKS[0]?.sql ?? '').replaceAll(PLACE, root))
   })

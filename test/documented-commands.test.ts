@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { type ExchangeServer, presetOf, startExchangeServer } from '@booktape/exchange'
+import { systemClock } from '@booktape/runtime'
 import type { TemporaryDatabase } from '@booktape/testkit'
-import { documentedDatabase } from './documented-recording.ts'
+import { archiveDocumented, documentedDatabase } from './documented-recording.ts'
 import { runCommand } from './spawned-command.ts'
 
 // Every command line that a page or a --help shows, run as it stands, on the recording of docs/data.md.
@@ -19,7 +21,7 @@ const PAGES = [
   ['docs/account.md', 2],
 ] as const
 const COMMANDS =
-  'start record account migrate handover status retention archive query verify export replay exchange completion'.split(
+  'start record account migrate handover status retention archive query backfill verify export replay exchange completion'.split(
     ' ',
   )
 
@@ -33,21 +35,28 @@ const UNENDING: readonly (readonly [RegExp, RegExp])[] = [
   [/\bbooktape status\b.*--watch/, /btcusd/],
 ]
 /** The recording of docs/data.md is written by hand, without checksums, and no recorder wrote it: that is what is to be found. */
-const FINDS_DAMAGE = /\bbooktape verify\b/
+const FINDS_DAMAGE = /\bbooktape verify\b(?!.*--archive)/
+/** What reads an archive is given no database. */
+const READS_ARCHIVE = /\bbooktape (export|replay)\b.*--archive/
 /** The real exchange and the real object storage are not for tests. */
 const NOT_RUN = /--live|s3:/
 
 let database: TemporaryDatabase
+let exchange: ExchangeServer
 let directory = ''
 before(async () => {
   database = await documentedDatabase()
+  const symbols = ['btcusd', 'ethusd'].map((symbol) => presetOf(symbol) ?? assert.fail())
+  exchange = await startExchangeServer({ port: 0, seed: 1, symbols, clock: systemClock() })
   directory = mkdtempSync(join(tmpdir(), 'booktape-test-'))
+  await archiveDocumented(database, join(directory, 'tape'))
   mkdirSync(join(directory, 'bin'))
   const shim = join(directory, 'bin', 'booktape')
   writeFileSync(shim, `#!/bin/sh\nexec '${process.execPath}' '${join(ROOT, 'services/cli/src/main.ts')}' "$@"\n`)
   chmodSync(shim, 0o755)
 })
 after(async () => {
+  await exchange?.stop()
   await database?.close()
   rmSync(directory, { recursive: true, force: true })
 })
@@ -110,7 +119,17 @@ test('an export writes what it says', async (t) => {
   for (const { name } of parts[0]?.files ?? []) assert.ok(existsSync(join(out, name)), name)
   const text = await run('--format', 'csv', '--data', 'trades', '--out', '-')
   assert.equal(text.stdout.split('\n')[1], 'btcusd,1002,1772359219980000000,1772359220000000000,101,0.4,buy,v1,a,false')
+  const fromArchive = ['--archive', join(directory, 'tape'), '--format', 'csv', '--data', 'trades', '--out', '-']
+  const again = await runCommand(t, ['export', 'btcusd', ...span, ...fromArchive], {})
+  assert.deepEqual([again.code, again.stderr, again.stdout], [0, '', text.stdout])
   for (const [args, code, sentence] of [
+    [
+      [...fromArchive, '--to', '2026-03-03'],
+      1,
+      /^2026-03-02 is not in the archive .*tape: ask for a span that is, or run "booktape archive" first\.\n$/,
+    ],
+    [[...fromArchive, '--archive', 's3:/tape'], 1, /^2026-03-01 is not in the archive/],
+    [[...fromArchive, '--archive', 'ftp://tape'], 78, /^"ftp:\/\/tape" is no archive: name a folder or s3:/],
     [['--format', 'xls', '--out', out], 78, /^--format is "xls"; the formats are tardis, .* ndjson\.\n$/],
     [
       ['--format', 'csv', '--data', 'quotes', '--out', out],
@@ -163,7 +182,7 @@ async function works(t: TestContext, line: string): Promise<void> {
   const shell = /\b(zsh|fish)\b/.exec(line)?.[1] ?? 'bash'
   if (!isThere(shell)) return t.skip(`${shell} is not installed`)
   const [, ready] = UNENDING.find(([command]) => command.test(line)) ?? []
-  const env = { ...environment(), ...simulated(line) }
+  const env = { ...environment(), ...simulated(line), ...(READS_ARCHIVE.test(line) ? { DATABASE_URL: '' } : {}) }
   const script = ready === undefined ? `set -o pipefail; ${line}` : line
   const child = spawn(shell, ['-c', shell === 'fish' ? line : script], {
     cwd: directory,
@@ -199,6 +218,7 @@ async function works(t: TestContext, line: string): Promise<void> {
 
 /** No line of a page may dial the real exchange. */
 function simulated(line: string): Record<string, string> {
+  if (/\bbooktape backfill\b/.test(line)) return { BOOKTAPE_GEMINI_REST_URL: exchange.restUrl }
   if (!/\bbooktape (record|account)\b/.test(line)) return {}
   return {
     BOOKTAPE_GEMINI_V1_URL: 'ws://127.0.0.1:9',

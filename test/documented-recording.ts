@@ -1,6 +1,9 @@
+import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { archiveDays, openStorage } from '@booktape/archive'
+import { openTape } from '@booktape/client'
 import { deriveId } from '@booktape/market'
-import { migrate } from '@booktape/store'
+import { migrate, openDatabase } from '@booktape/store'
 import { type TemporaryDatabase, temporaryDatabase } from '@booktape/testkit'
 import { Client } from 'pg'
 
@@ -13,6 +16,21 @@ export async function documentedDatabase(): Promise<TemporaryDatabase> {
   await storeDocumentedRecording(client)
   await client.end()
   return database
+}
+
+/** The same as an archive in a folder. */
+export async function archiveDocumented({ url }: TemporaryDatabase, folder: string): Promise<void> {
+  const database = openDatabase(url, { applicationName: 'booktape test', max: 2 })
+  const tape = openTape(url)
+  try {
+    const only = { fromDay: null, toDay: null }
+    const options = { database, tape, storage: await openStorage(folder), software: 'booktape test', only }
+    const { days } = await archiveDays({ ...options, stopping: new AbortController().signal })
+    assert.deepEqual(days, ['2026-03-01'])
+  } finally {
+    await tape.close()
+    await database.close()
+  }
 }
 
 /**

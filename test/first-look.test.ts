@@ -37,6 +37,10 @@ test('booktape start: everything from an empty directory, the query it shows wor
   assert.equal(rows.length, 11)
   const refused = await runCommand(t, ['query', 'delete from market.trades'], env)
   assert.deepEqual([refused.code, refused.stderr], [1, 'cannot execute DELETE in a read-only transaction\n'])
+  // Both are those of this first look: its database is not asked to hold what the real exchange has.
+  const fetched = await runCommand(t, ['backfill', 'ethusd', '--json'], { BOOKTAPE_DATA_DIR: directory })
+  assert.match(fetched.stdout, /^\{"symbol":"ethusd",.*"problem":null\}\n$/)
+  assert.deepEqual([fetched.code, fetched.stderr], [0, ''])
   const looked = await runCommand(t, ['status'], { BOOKTAPE_DATA_DIR: directory })
   assert.match(looked.stdout, /\nethusd  ws    live on a/)
   assert.match(looked.stdout, /^recorder {3}http:\/\/127\.0\.0\.1:\d+: line a, version \S+, 2 of 2 books live, ready$/m)

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { claimVenue, openDatabase, settle, Writer } from '@booktape/store'
+import { openDatabase, settle } from '@booktape/store'
 import { runSeed } from './simulation/run-seed.ts'
-import type { World } from './simulation/world.ts'
 import { runCommand } from './spawned-command.ts'
+import { storeWorld } from './stored-world.ts'
 import { startDatabase } from './surroundings.ts'
 import { assertWhole } from './whole.ts'
 
@@ -13,7 +13,7 @@ const SEED = 204
 test('what a recorder stored in a simulated world is whole, fresh and settled, and what is damaged is said', async (t) => {
   const { url, client } = await startDatabase(t)
   const env = { DATABASE_URL: url.href }
-  const { violations } = await runSeed(SEED, (world) => store(world, url.href))
+  const { violations } = await runSeed(SEED, (world) => storeWorld(world, url.href))
   assert.deepEqual(violations, [])
   const fresh = await assertWhole(url.href)
   const database = openDatabase(url.href, { applicationName: 'booktape test', max: 2 })
@@ -58,20 +58,3 @@ test('booktape verify with a span that is none names it and ends with 78', async
   assert.equal(ended.code, 78)
   assert.match(ended.stderr, /^--from is "yesterday", which is no time/)
 })
-
-/** What the simulated database took, into a real one. */
-async function store(world: World, url: string): Promise<void> {
-  const database = openDatabase(url, { applicationName: 'booktape test', max: 2 })
-  await claimVenue(database, 'simulated')
-  const writers = new Map<string, Writer>()
-  for (const { journalId, batch } of world.database.commits) {
-    let writer = writers.get(journalId)
-    if (writer === undefined) {
-      writer = new Writer(database, { journalId, line: 'a', shard: 0 })
-      await writer.readPosition()
-      writers.set(journalId, writer)
-    }
-    assert.equal((await writer.write(batch)).outcome, 'committed')
-  }
-  await database.close()
-}

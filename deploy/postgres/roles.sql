@@ -12,9 +12,10 @@
 --   booktape_migrator  owns the schemas; only "booktape migrate" signs in as it
 --   booktape_recorder  what DATABASE_URL of "booktape record" names
 --   booktape_account   what DATABASE_URL of "booktape account" names; reads the market, writes schema account
---   booktape_reader    people and dashboards; cannot sign in itself: grant it to the logins that may read
+--   booktape_archiver  what DATABASE_URL of "booktape archive" names: reads what a reader reads, and notes which days are archived
+--   booktape_reader    people and dashboards, "booktape export", "replay" and "verify"; cannot sign in itself: grant it to the logins that may read
 --
--- No password stands here: give the first three theirs with "\password booktape_migrator" and so on. Neither the recorder nor the
+-- No password stands here: give the first four theirs with "\password booktape_migrator" and so on. Neither the recorder nor the
 -- readers see anything of schema account.
 
 do $$
@@ -22,9 +23,8 @@ declare
   wanted record;
   strong text;
 begin
-  for wanted in
-    values ('booktape_migrator', 'login'), ('booktape_recorder', 'login'), ('booktape_account', 'login'), ('booktape_reader', 'nologin')
-  loop
+  for wanted in values ('booktape_migrator', 'login'), ('booktape_recorder', 'login'), ('booktape_account', 'login'),
+    ('booktape_archiver', 'login'), ('booktape_reader', 'nologin') loop
     if to_regrole(wanted.column1) is null then
       begin
         execute format('create role %I %s', wanted.column1, wanted.column2);
@@ -35,7 +35,7 @@ begin
     end if;
   end loop;
   select string_agg(rolname, ', ') into strong from pg_roles
-  where rolname in ('booktape_migrator', 'booktape_recorder', 'booktape_account', 'booktape_reader')
+  where rolname in ('booktape_migrator', 'booktape_recorder', 'booktape_archiver', 'booktape_account', 'booktape_reader')
     and (rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls);
   if strong is not null then
     raise exception '% may do more than booktape needs: take superuser, createrole, createdb, replication and bypassrls away first', strong;
@@ -43,7 +43,7 @@ begin
 
   -- By default everybody may make temporary tables, and on databases older than version 15 tables in schema public.
   execute format('revoke temporary on database %I from public', current_database());
-  execute format('grant connect on database %I to booktape_migrator, booktape_recorder, booktape_account, booktape_reader', current_database());
+  execute format('grant connect on database %I to booktape_migrator, booktape_recorder, booktape_archiver, booktape_account, booktape_reader', current_database());
   execute format('grant create on database %I to booktape_migrator', current_database());
 end
 $$;
@@ -114,6 +114,8 @@ begin
   grant select, insert on booktape.tallies to booktape_recorder;
   grant update (row_count, checksum) on booktape.tallies to booktape_recorder;
   grant delete on booktape.gaps to booktape_recorder; -- a gap that proved empty
+  -- How far "booktape backfill" has read REST (trade-reads.ts).
+  grant select, insert, update (until_time, first_id, last_id) on booktape.trade_reads to booktape_recorder;
 
   -- The partitions belong to the owner of the tables, and messages are settled by taking them out of one table and into another:
   -- the few functions that do so run with its rights. They take days, numbers and times, and names are whole and quoted;
@@ -141,7 +143,19 @@ begin
   grant select on booktape.venue, booktape.journals, booktape.sessions, booktape.epochs, booktape.gaps, booktape.book_messages,
     booktape.book_snapshots, booktape.quotes, booktape.trades, booktape.instruments, booktape.audits, booktape.quarantine,
     booktape.known_epochs, booktape.book_chunks, booktape.settled_messages, booktape.settled_changes,
-    booktape.omitted_runs, booktape.tallies to booktape_reader;
+    booktape.omitted_runs, booktape.tallies, booktape.archived_days to booktape_reader;
+
+  -- The archiver begins with nothing too. Of a day that is over it reads what a reader may, and when the recorders are past it ...
+  revoke all on all tables in schema booktape, market from booktape_archiver;
+  revoke all on all functions in schema booktape, market from booktape_archiver;
+  if not pg_has_role('booktape_archiver', 'booktape_reader', 'usage') then
+    grant booktape_reader to booktape_archiver;
+  end if;
+  grant select on booktape.proven_epochs to booktape_archiver;
+  grant execute on function booktape.settleable_before(timestamptz) to booktape_archiver;
+  -- ... and what it writes is which days stand in the archive, by which "booktape retention" drops them (archived-days.ts).
+  grant insert, delete on booktape.archived_days to booktape_archiver;
+  grant update (verified_at, place, manifest, checksum) on booktape.archived_days to booktape_archiver;
 
   -- Who writes down what an account was offered and did: reads the market as people do, and of its own changes only what becomes known
   -- later.

@@ -1,7 +1,8 @@
 import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { AreaOrder } from './area-process.ts'
@@ -9,6 +10,7 @@ import { AREAS } from './areas.ts'
 import { type Area, type AreaResult, loadAverage } from './measure.ts'
 import { pageWith, type Taken } from './page.ts'
 import { areaText, smokeText, wrongOnes } from './report.ts'
+import { readStages, stagesText } from './stages.ts'
 
 const USAGE = `npm run bench -- [area ...] [options]
 
@@ -20,7 +22,7 @@ areas: ${AREAS.map(({ name }) => name).join(', ')}; all of them when none is nam
   --rounds N        rounds of each contestant (default 5)
   --seed N          of the workload (default 42)
   --smoke           tiny sizes and one round: is everything right, never how fast
-  --profile DIR     keeps CPU profiles of the recorder in the areas pipeline and idle
+  --profile DIR     keeps CPU profiles of the recorder in the areas pipeline, readers, outage and idle, and says where its time went
 `
 
 const { values, positionals } = parseArgs({
@@ -68,9 +70,15 @@ async function bench(areas: readonly Area[]): Promise<number> {
   if (values.page !== undefined) {
     await writeFile(values.page, pageWith(await readFile(values.page, 'utf8'), machine(), results))
   }
+  if (values.profile !== undefined) await sayStages(values.profile)
   const wrong = wrongOnes(results)
   for (const contestant of wrong) process.stderr.write(`wrong result: ${contestant}\n`)
   return wrong.length === 0 ? 0 : 1
+}
+
+async function sayStages(directory: string): Promise<void> {
+  for (const name of (await readdir(directory)).filter((file) => file.endsWith('.cpuprofile')).sort())
+    process.stderr.write(`${name}\n${stagesText(await readStages(join(directory, name)))}\n`)
 }
 
 async function take({ name }: Area): Promise<AreaResult> {

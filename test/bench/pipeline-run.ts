@@ -3,11 +3,13 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { Client } from 'pg'
 import { percentile } from './measure.ts'
 import type { PeerEnd, PeerReport } from './peer-recorder.ts'
 import { nodeOnOwnCore } from './pinning.ts'
+import { startReaders } from './readers.ts'
 import { histogramPercentile, MeasuredProcess, RecorderProcess } from './recorder-process.ts'
-import type { BenchDatabase, BenchServer } from './server.ts'
+import type { BenchServer } from './server.ts'
 import { storedDigests } from './stored-book.ts'
 import { startVenue, type VenueOptions } from './venue.ts'
 import { makeWorkload, type Workload } from './workload.ts'
@@ -20,6 +22,7 @@ export type RunFigures = Readonly<{
   residentMib: number
   lagP50Ms: number
   lagP99Ms: number
+  answersPerSecond: number // of those who read meanwhile
   correct: boolean
   complaint: string // why it is not correct
 }>
@@ -28,6 +31,7 @@ export type RunPlan = Readonly<{
   venue: VenueOptions
   framesPerSecond: number | null // null: as fast as they are read
   profileDirectory: string | null
+  readers?: number // processes that query the same database meanwhile
 }>
 
 const POLL_MS = 20
@@ -63,34 +67,21 @@ export async function runRecorder(
 ): Promise<RunFigures> {
   const venue = await startVenue(plan.venue)
   const database = await server.freshDatabase()
-  const recorder = new RecorderProcess(
-    {
-      PATH: process.env['PATH'] ?? '',
-      DATABASE_URL: database.url,
-      BOOKTAPE_DATA_DIR: join(directory, `recorder-${database.name}`),
-      BOOKTAPE_SYMBOLS: works.map(({ symbol }) => symbol).join(),
-      BOOKTAPE_FEEDS: 'ws',
-      BOOKTAPE_GEMINI_V1_URL: `ws://127.0.0.1:${venue.port}`,
-      BOOKTAPE_GEMINI_WS_URL: `ws://127.0.0.1:${venue.port}`,
-      BOOKTAPE_GEMINI_REST_URL: `http://127.0.0.1:${venue.port}`,
-    },
-    plan.profileDirectory,
-  )
+  const recorder = startRecorder(database.url, join(directory, `recorder-${database.name}`), venue.port, plan, works)
   try {
     await recorder.started()
     await Promise.race([venue.subscribed, recorder.ended])
-    await until(recorder, async () => (await liveEpochs(database)).length === works.length)
-    const span = (work: Workload): bigint => (work.frames.at(-1)?.lastUpdateId ?? 0n) - work.snapshotId
-    const lastIds = new Map(
-      works.map((work) => [work.symbol, work.snapshotId + span(work) * BigInt(plan.venue.cycles)]),
-    )
-    const isCommitted = async (): Promise<boolean> =>
-      (await liveEpochs(database)).every(({ symbol, last }) => BigInt(last) === lastIds.get(symbol))
+    await until(recorder, async () => (await liveEpochs(database.client)).length === works.length)
+    const lastIds = lastIdsOf(works, plan.venue.cycles)
+    const readers = plan.readers === undefined ? null : startReaders(database.url, plan.readers)
+    const isCommitted = async (): Promise<boolean> => await isAllCommitted(database.client, lastIds)
     const spent = await spend(recorder, venue.go, plan, totals.messages, isCommitted)
+    const answersPerSecond = (await readers?.stop()) ?? 0
     const metrics = await recorder.metrics()
-    const complaint = await complaintOf(database, works, lastIds, totals.changes)
+    const complaint = await complaintOf(database.client, works, lastIds, totals.changes)
     return {
       ...spent,
+      answersPerSecond,
       lagP50Ms: histogramPercentile(metrics, 'booktape_commit_lag_seconds', 0.5) * 1e3,
       lagP99Ms: histogramPercentile(metrics, 'booktape_commit_lag_seconds', 0.99) * 1e3,
       correct: complaint === '',
@@ -141,6 +132,7 @@ export async function runPeer(
     ].join('; ')
     return {
       ...spent,
+      answersPerSecond: 0,
       lagP50Ms: percentile(lagsMs, 0.5),
       lagP99Ms: percentile(lagsMs, 0.99),
       correct: complaint === '',
@@ -151,6 +143,37 @@ export async function runPeer(
     await venue.stop()
     await database.close()
   }
+}
+
+/** `booktape record` of the new API's books, from a venue of this machine. */
+export function startRecorder(
+  databaseUrl: string,
+  directory: string,
+  venuePort: number,
+  { profileDirectory }: Pick<RunPlan, 'profileDirectory'>,
+  works: readonly Workload[],
+): RecorderProcess {
+  const environment = {
+    PATH: process.env['PATH'] ?? '',
+    DATABASE_URL: databaseUrl,
+    BOOKTAPE_DATA_DIR: directory,
+    BOOKTAPE_SYMBOLS: works.map(({ symbol }) => symbol).join(),
+    BOOKTAPE_FEEDS: 'ws',
+    BOOKTAPE_GEMINI_V1_URL: `ws://127.0.0.1:${venuePort}`,
+    BOOKTAPE_GEMINI_WS_URL: `ws://127.0.0.1:${venuePort}`,
+    BOOKTAPE_GEMINI_REST_URL: `http://127.0.0.1:${venuePort}`,
+  }
+  return new RecorderProcess(environment, profileDirectory)
+}
+
+/** Of each symbol, after all cycles. */
+export function lastIdsOf(works: readonly Workload[], cycles: number): ReadonlyMap<string, bigint> {
+  const span = (work: Workload): bigint => (work.frames.at(-1)?.lastUpdateId ?? 0n) - work.snapshotId
+  return new Map(works.map((work) => [work.symbol, work.snapshotId + span(work) * BigInt(cycles)]))
+}
+
+export async function isAllCommitted(client: Client, lastIds: ReadonlyMap<string, bigint>): Promise<boolean> {
+  return (await liveEpochs(client)).every(({ symbol, last }) => BigInt(last) === lastIds.get(symbol))
 }
 
 async function spend(
@@ -175,21 +198,22 @@ async function spend(
 }
 
 /** The public face of storage tells how far it is. */
-async function liveEpochs({ client }: BenchDatabase): Promise<{ symbol: string; last: string }[]> {
+export async function liveEpochs(client: Client): Promise<{ symbol: string; last: string }[]> {
   const { rows } = await client.query<{ symbol: string; last: string }>(
     'select symbol, last_update_id::text as last from market.epochs where ended_at is null',
   )
   return rows
 }
 
-async function complaintOf(
-  database: BenchDatabase,
+/** What is stored against what was sent; empty where it is the same. */
+export async function complaintOf(
+  client: Client,
   works: readonly Workload[],
   lastIds: ReadonlyMap<string, bigint>,
   changes: number,
 ): Promise<string> {
-  const digests = await storedDigests(database.client, lastIds)
-  const { rows } = await database.client.query<{ changes: string; gaps: string }>(
+  const digests = await storedDigests(client, lastIds)
+  const { rows } = await client.query<{ changes: string; gaps: string }>(
     `select (select count(*) from market.book_changes where not is_snapshot)::text as changes,
             (select count(*) from market.gaps)::text as gaps`,
   )
@@ -203,7 +227,7 @@ async function complaintOf(
   ].join('; ')
 }
 
-async function until(measured: MeasuredProcess, condition: () => Promise<boolean>): Promise<void> {
+export async function until(measured: MeasuredProcess, condition: () => Promise<boolean>): Promise<void> {
   const patience = AbortSignal.timeout(PATIENCE_MS)
   while (!(await condition())) {
     if (measured.isOver || patience.aborted) {

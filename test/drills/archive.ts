@@ -101,18 +101,21 @@ async function killed(
   say: (sentence: string) => void,
 ): Promise<string[]> {
   const violations: string[] = []
-  // A call that removes the old manifest, one for each file and one for the manifest, of half of all parts, and then one file more.
+  // Two calls that remove the old manifests, of the day and the part, one for each file and one for the manifest, of half of all parts,
+  // and then one file more.
   const half = whole.published.slice(0, Math.floor(whole.published.length / 2))
-  const calls = half.reduce((sum, { unit }) => sum + (unit.kind === 'trades' ? 3 : 5), 0) + 2
+  const calls = half.reduce((sum, { unit }) => sum + (unit.kind === 'trades' ? 4 : 6), 0) + 3
   const victim = fileURLToPath(new URL('../archive-victim.ts', import.meta.url))
   const child = spawn(process.execPath, [victim, hour.url, place, String(calls)], { stdio: 'inherit' })
   const [, signal] = (await once(child, 'exit')) as [number | null, string | null]
   if (signal !== 'SIGKILL') violations.push(`the archiver was to be killed, and ended with ${signal ?? 'an exit code'}`)
   const storage = await openStorage(place)
   let stands = 0
-  for await (const { damage } of verifyArchive(storage)) {
-    if (damage === null) stands++
-    else violations.push(damage.message)
+  for await (const event of verifyArchive({ storage, noted: null })) {
+    if (event.kind === 'report') stands = event.report.parts
+    // Parts stand by themselves until the day's manifest names them.
+    if (event.kind === 'finding' && !event.finding.sentence.includes('was stopped'))
+      violations.push(event.finding.sentence)
   }
   const files = (await readdir(place, { recursive: true })).filter((name) => name.endsWith('.parquet')).length
   if (stands >= whole.published.length) violations.push('the kill came too late')

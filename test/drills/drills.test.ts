@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { allSymbols } from './all-symbols.ts'
 import { archive } from './archive.ts'
 import type { Drill } from './drill.ts'
 import { exportMemory } from './export-memory.ts'
@@ -9,6 +10,7 @@ import { lines } from './lines.ts'
 import { orders } from './orders.ts'
 import { outage } from './outage.ts'
 import { quotes } from './quotes.ts'
+import { worlds } from './worlds.ts'
 
 // Each drill in small: that it finds nothing, and that it did and compared what it says. How fast anything was is of the long form.
 
@@ -57,6 +59,19 @@ for (const [name, drill, small, shown] of [
     archive,
     { minutes: 1, symbols: 2, instants: 50, 'goal-bytes': 0 },
     [/^a second run: 0 parts published, 8 were there/, /^[1-9]\d of \d+ books equal the exchange's own/],
+  ],
+  [
+    'all-symbols',
+    allSymbols,
+    { symbols: 4, minutes: 0.05, 'goals-count': 0 },
+    [/^4 symbols on both feeds, [1-9]\d* messages and [1-9]\d* changes a second/],
+  ],
+  // The state of seed 13 was lost with its checkpoints, and what had come before it is in no gap of the recorder's own.
+  [
+    'worlds',
+    worlds,
+    { seeds: 1, from: 13 },
+    [/^1 worlds, of 1 a disk took/, /^[1-9]\d* gaps were disclosed by the writer/],
   ],
 ] as const satisfies readonly (readonly [string, Drill, Record<string, number>, readonly RegExp[]])[]) {
   test(`the drill "${name}" in small keeps every promise`, async () => {

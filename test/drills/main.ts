@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { allSymbols } from './all-symbols.ts'
 import { archive } from './archive.ts'
 import { corruption } from './corruption.ts'
 import type { Drill } from './drill.ts'
@@ -16,6 +17,7 @@ import { rolling } from './rolling.ts'
 import { runbook } from './runbook.ts'
 import { trades } from './trades.ts'
 import { viewers } from './viewers.ts'
+import { worlds } from './worlds.ts'
 
 /** Each a promise, tried against real processes for as long as it takes. Exit code 1 when one is broken. */
 const DRILLS: Readonly<Record<string, Drill>> = {
@@ -35,6 +37,8 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   viewers,
   replay,
   archive,
+  worlds,
+  'all-symbols': allSymbols,
 }
 
 /** The first ones tell the story. */

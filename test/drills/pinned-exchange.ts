@@ -29,7 +29,12 @@ export class PinnedExchange {
       '--symbols',
       symbols.join(','),
     ]
-    const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+    return await PinnedExchange.spawn([MAIN, ...args])
+  }
+
+  /** Any program that says where it listens: `... at http://127.0.0.1:9465 (...`. */
+  static async spawn(args: readonly string[]): Promise<PinnedExchange> {
+    const child = spawn(process.execPath, [...args], { stdio: ['ignore', 'pipe', 'inherit'] })
     for await (const line of createInterface(child.stdout)) {
       const [, url] = /at (http:\S+) \(/.exec(line) ?? []
       if (url !== undefined) return new PinnedExchange(child, url)

@@ -5,13 +5,14 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { SYMBOL_PRESETS, type SymbolSpec, startExchangeServer } from '@booktape/exchange'
+import { startExchangeServer } from '@booktape/exchange'
 import { systemClock } from '@booktape/runtime'
 import { migrate } from '@booktape/store'
 import { temporaryDatabase } from '@booktape/testkit'
 import type { Page } from 'playwright-core'
 import { startBrowser } from '../browser.ts'
 import { type Drill, mebibytes } from './drill.ts'
+import { manySymbols } from './many-symbols.ts'
 import { memoryOf, processorMsOf } from './processes.ts'
 
 const MAIN = fileURLToPath(new URL('../../services/cli/src/main.ts', import.meta.url))
@@ -69,18 +70,6 @@ export const viewers: Drill = {
       await rm(directory, { recursive: true, force: true })
     }
   },
-}
-
-/** The presets again and again under other names. */
-function manySymbols(count: number): readonly SymbolSpec[] {
-  return Array.from({ length: count }, (_, at) => {
-    const preset = SYMBOL_PRESETS[at % SYMBOL_PRESETS.length]
-    if (preset === undefined) throw new RangeError('the exchange has symbols')
-    const turn = Math.floor(at / SYMBOL_PRESETS.length)
-    if (turn === 0) return preset
-    const baseCurrency = `${preset.baseCurrency}${turn}`
-    return { ...preset, baseCurrency, symbol: `${baseCurrency}${preset.quoteCurrency}`.toLowerCase() }
-  })
 }
 
 async function addressOf(output: NodeJS.ReadableStream): Promise<string> {

@@ -9,7 +9,8 @@ import { temporaryDatabase } from '@booktape/testkit'
 import { trueDigest, VirtualRecorder } from '../virtual-recorder.ts'
 import { RebuiltBook } from './rebuilt-book.ts'
 
-export const START_NS = 1_790_732_600_000_000_000n
+/** 2026-03-01T10:00:00Z: of months ago, so that the day is over and can be archived. */
+export const START_NS = 1_772_359_200_000_000_000n
 const NS_PER_MS = 1_000_000n
 const BATCH = 5_000
 
@@ -43,7 +44,7 @@ export async function exportedRecording(
   const temporary = await temporaryDatabase()
   await migrate(temporary.url)
   const database = openDatabase(temporary.url, { applicationName: 'booktape test', max: 4 })
-  await ensurePartitions(database, '2026-09-29', 2)
+  await ensurePartitions(database, '2026-03-01', 0)
   const writer = new Writer(database, { journalId: deriveId('journal', 'exports'), line: 'a', shard: 0 })
   await writer.readPosition()
   const kept: MarketRecord[] = []

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { archiveDays, openArchive, openStorage } from '@booktape/archive'
+import type { Tape } from '@booktape/client'
 import { exportParts, FORMATS, type PartOutcome, partsOf } from '@booktape/export'
 import type { TradeRecord } from '@booktape/market'
+import { openDatabase } from '@booktape/store'
 import { compareBooks, planOf } from './compare-books.ts'
 import { EXCH_EVENT, ExportReaders, fixedText, LOCAL_EVENT, textOf } from './export-readers.ts'
 import { type ExportedRecording, exportedRecording, START_NS } from './exported-recording.ts'
@@ -17,20 +20,36 @@ const SYMBOL = 'btcgusdperp'
 const AWAY_MS = 10_000
 
 let recording: ExportedRecording
+const tapes: { database?: Tape; archive?: Tape } = {}
 before(async () => {
   recording = await exportedRecording({ symbols: [SYMBOL], spanMs: SPAN_MS, awayMs: AWAY_MS, seed: 11 })
+  tapes.database = recording.tape
+  tapes.archive = await archived(recording)
 })
-after(() => recording?.close())
+after(async () => {
+  await tapes.archive?.close()
+  await recording?.close()
+})
 
-for (const feed of ['v1', 'ws'] as const) {
-  describe(`an export of ${feed}`, () => {
+/** What an export wrote, by source, feed and format. */
+const outcomes = new Map<string, PartOutcome>()
+
+for (const [source, feed] of [
+  ['database', 'v1'],
+  ['database', 'ws'],
+  ['archive', 'v1'],
+  ['archive', 'ws'],
+] as const) {
+  describe(`an export of ${feed} from the ${source}`, () => {
     const reading = new Map<string, { readers: ExportReaders; outcome: PartOutcome }>()
     before(async () => {
       for (const format of FORMATS) {
-        const directory = join(recording.directory, feed, format.name)
+        const directory = join(recording.directory, source, feed, format.name)
         const parts = partsOf(SYMBOL, feed, START_NS, recording.endNs)
-        const [outcome] = await all(exportParts(recording.tape, parts, planOf(format.name, directory, INSTANTS)))
+        const tape = tapes[source] ?? assert.fail()
+        const [outcome] = await all(exportParts(tape, parts, planOf(format.name, directory, INSTANTS)))
         assert.ok(outcome !== undefined && parts.length === 1)
+        outcomes.set(`${source} ${feed} ${format.name}`, outcome)
         reading.set(format.name, { outcome, readers: await ExportReaders.open(directory) })
       }
     })
@@ -185,6 +204,33 @@ for (const feed of ['v1', 'ws'] as const) {
       assert.equal(clears, 3 + manifest.gaps.length)
     })
   })
+}
+
+for (const { name } of FORMATS) {
+  test(`${name}: the archive gives the same files as the database, byte for byte`, () => {
+    for (const feed of ['v1', 'ws'] as const) {
+      const [expected, found] = (['database', 'archive'] as const).map((source) =>
+        outcomes.get(`${source} ${feed} ${name}`),
+      )
+      assert.ok(expected !== undefined && expected.manifest.files.length > 0)
+      assert.deepEqual(found?.manifest, expected.manifest) // with the SHA-256 of each file
+    }
+  })
+}
+
+/** The recording once more, as an archive. */
+async function archived({ databaseUrl, directory, tape }: ExportedRecording): Promise<Tape> {
+  const storage = await openStorage(join(directory, 'tape'))
+  const database = openDatabase(databaseUrl, { applicationName: 'booktape test', max: 2 })
+  try {
+    const only = { fromDay: null, toDay: null }
+    const stopping = new AbortController().signal
+    const { days } = await archiveDays({ database, tape, storage, software: 'booktape test', only, stopping })
+    assert.deepEqual(days, ['2026-03-01'])
+  } finally {
+    await database.close()
+  }
+  return openArchive(storage)
 }
 
 const rowOf = (...of: readonly (string | undefined)[]) => of

@@ -36,7 +36,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     wrong:
       '  for (const { side, price, quantity } of snapshot.changes) applyChange(track.book, side, price, quantity)\n' +
       '  track.book = { bids: { ...track.book.bids }, asks: { ...track.book.asks } }\n' +
-      "  if (track.gapCount > 0) applyChange(track.book, 'bid', '0.00001' as never, '1' as never)\n",
+      "  if (track.levelsBefore !== null) applyChange(track.book, 'bid', '0.00001' as never, '1' as never)\n",
   },
   {
     name: 'a gap in the chain is taken for the next update',
@@ -255,10 +255,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a gap of trades is filled with nothing',
-    foundBy: 1,
+    foundBy: 4,
     file: 'packages/session/src/trade-repair.ts',
-    right: 'of [...trades].reverse()) {',
-    wrong: 'of trades.slice(0, 0)) {',
+    right: '  step.records.push(...tradeRecords(event.symbol, trades, event.at.wallNs))\n',
+    wrong: '',
   },
   {
     name: 'a rotation closes the old connection before the new one is live',

@@ -1,12 +1,9 @@
-import { rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Tape } from '@booktape/client'
 import {
   type BooksOfDay,
   booksOfDay,
   closedDays,
   type Database,
-  forgetArchivedDay,
   noteArchivedDay,
   storedDay,
   storedDigests,
@@ -15,12 +12,18 @@ import {
   type TradesOfDay,
   tradesOfDay,
 } from '@booktape/store'
+import { NS_PER_MICROSECOND } from './instants.ts'
 import { manifestFolder, manifestPath, spanOf, type Unit } from './layout.ts'
-import { localStorage } from './local-storage.ts'
-import { type Manifest, manifestText, readManifest, type TradesSource } from './manifest.ts'
-import { StagedFiles } from './staged-files.ts'
+import {
+  type DayManifest,
+  type Manifest,
+  type NamedManifest,
+  readManifest,
+  sha256,
+  type TradesSource,
+} from './manifest.ts'
+import { type Published, publishUnit, type Written } from './publish-unit.ts'
 import type { ArchiveStorage } from './storage.ts'
-import { verifyBytes, verifyUnit } from './verify-unit.ts'
 import { digestKey, writeBooks } from './write-books.ts'
 import { writeDay, writeTrades } from './write-rows.ts'
 
@@ -48,8 +51,6 @@ export type ArchiveRun = Readonly<{
   isStopped: boolean
 }>
 
-export type Published = Readonly<{ unit: Unit; bytes: number; rows: number; changes: number; changeBytes: number }>
-
 /**
  * Writes every day that is over and not in the archive yet: each unit to a stage, read back there and compared, its files then put in
  * their places and read again, its manifest last. What is there stays; trades and what was known of a day are written again
@@ -71,8 +72,10 @@ export async function archiveDays(options: ArchiveOptions): Promise<ArchiveRun> 
   let done = 0
   let changes = 0
   for (const { day, units, books, trades } of plans) {
-    const count = (written: Published | null): void => {
+    const named: NamedManifest[] = []
+    const count = (unit: Unit, { sha256: digest, published: written }: Written): void => {
       done++
+      if (unit.kind !== 'day') named.push({ path: manifestPath(unit), sha256: digest })
       if (written === null) unchanged++
       else {
         published.push(written)
@@ -83,6 +86,7 @@ export async function archiveDays(options: ArchiveOptions): Promise<ArchiveRun> 
       if (stopping.aborted) return { days, published, unchanged, isStopped: true }
       onUnit({ unit, done, total, changes })
       count(
+        unit,
         unit.kind === 'books'
           ? await archiveBooks(options, unit, books, there)
           : await archiveTrades(options, unit, trades, there),
@@ -91,8 +95,9 @@ export async function archiveDays(options: ArchiveOptions): Promise<ArchiveRun> 
     if (stopping.aborted) return { days, published, unchanged, isStopped: true }
     const unit = { kind: 'day', date: day } as const
     onUnit({ unit, done, total, changes })
-    count(await archiveDay(options, unit, units, there))
-    await noteArchivedDay(database, day, storage.name)
+    const written = await archiveDay(options, unit, named, there)
+    count(unit, written)
+    await noteArchivedDay(database, { day, place: storage.name, manifest: written.sha256 })
     days.push(day)
   }
   onUnit({ unit: null, done, total, changes })
@@ -129,17 +134,17 @@ async function publishedManifests(storage: ArchiveStorage): Promise<ReadonlySet<
   return new Set(lists.flat())
 }
 
-/** Null where it is in the archive: what was received on a day that is over only grows where a recorder was far behind. */
+/** What was received on a day that is over only grows where a recorder was far behind. */
 async function archiveBooks(
   options: ArchiveOptions,
   unit: Extract<Unit, { kind: 'books' }>,
   books: ReadonlyMap<string, BooksOfDay>,
   there: ReadonlySet<string>,
-): Promise<Published | null> {
+): Promise<Written> {
   const { database, tape, storage, software } = options
   const known = books.get(bookKey(unit))?.known ?? ''
-  const path = manifestPath(unit)
-  if (there.has(path) && readManifest((await storage.readText(path)) ?? '', 'books', path).known === known) return null
+  const before = await manifestThere(storage, unit, there)
+  if (before?.manifest.known === known) return before
   const { symbol, feed, date } = unit
   const { fromNs, toNs } = spanOf(date)
   const stored = await storedDigests(database, symbol, feed, date)
@@ -161,14 +166,12 @@ async function archiveBooks(
   )
 }
 
-const NS_PER_MICROSECOND = 1_000n
-
 async function archiveTrades(
   options: ArchiveOptions,
   unit: Extract<Unit, { kind: 'trades' }>,
   counts: ReadonlyMap<string, TradesOfDay>,
   there: ReadonlySet<string>,
-): Promise<Published | null> {
+): Promise<Written> {
   const { database, storage, software } = options
   const of = counts.get(unit.symbol)
   const source: TradesSource = {
@@ -176,11 +179,8 @@ async function archiveTrades(
     broken: String(of?.broken ?? 0n),
     lastReceivedNs: String(of?.lastReceivedNs ?? 0n),
   }
-  const path = manifestPath(unit)
-  if (there.has(path)) {
-    const manifest = readManifest((await storage.readText(path)) ?? '', 'trades', path)
-    if (JSON.stringify(manifest.source) === JSON.stringify(source)) return null
-  }
+  const before = await manifestThere(storage, unit, there)
+  if (before !== null && JSON.stringify(before.manifest.source) === JSON.stringify(source)) return before
   return await publishUnit(options, unit, (files) =>
     writeTrades(unit, storedTradesOfDay(database, unit.symbol, unit.date), source, files, software),
   )
@@ -189,63 +189,28 @@ async function archiveTrades(
 async function archiveDay(
   options: ArchiveOptions,
   unit: Extract<Unit, { kind: 'day' }>,
-  units: readonly Unit[],
+  units: readonly NamedManifest[],
   there: ReadonlySet<string>,
-): Promise<Published | null> {
+): Promise<Written> {
   const { database, storage, software } = options
-  const path = manifestPath(unit)
   const known = await storedDay(database, unit.date)
-  const before = there.has(path) ? readManifest((await storage.readText(path)) ?? '', 'day', path) : null
+  const before = await manifestThere(storage, unit, there)
+  const saysOf = (day: DayManifest): string => JSON.stringify([day.units, day.files.map(({ content }) => content)])
   return await publishUnit(
     options,
     unit,
-    (files) => writeDay(unit, known, units.map(manifestPath), files, software),
-    (manifest) =>
-      before !== null &&
-      JSON.stringify(before.units) === JSON.stringify(manifest.units) &&
-      JSON.stringify(before.files.map(({ content }) => content)) ===
-        JSON.stringify(manifest.files.map(({ content }) => content)),
+    (files) => writeDay(unit, known, units, files, software),
+    (manifest) => (before !== null && saysOf(before.manifest) === saysOf(manifest) ? before : null),
   )
 }
 
-/** Null, and nothing done, where `isThere` says of the new manifest that the archive has it already. */
-async function publishUnit<Written extends Manifest>(
-  { storage, database, software }: ArchiveOptions,
-  unit: Unit,
-  write: (files: StagedFiles) => Promise<Written>,
-  isThere: (manifest: Written) => boolean = () => false,
-): Promise<Published | null> {
-  const stage = await storage.stage()
-  try {
-    const files = new StagedFiles(stage, unit, software)
-    const written = await write(files)
-    if (isThere(written)) return null
-    const manifest: Manifest = written
-    const staged = localStorage(stage)
-    const inStage = new Map(manifest.files.map(({ path, table }) => [path, `${table}.parquet`]))
-    await verifyUnit((path) => staged.open(inStage.get(path) ?? path), manifest)
-    await forgetArchivedDay(database, unit.date)
-    await storage.remove(manifestPath(unit)) // from here until the end the unit is not published
-    for (const file of manifest.files) {
-      await storage.publish(files.path(file.table), file.path)
-      await verifyBytes(storage.open, file)
-    }
-    const manifestFile = join(stage, 'manifest.json')
-    await writeFile(manifestFile, manifestText(manifest))
-    await storage.publish(manifestFile, manifestPath(unit))
-    return publishedOf(unit, manifest)
-  } finally {
-    await rm(stage, { recursive: true, force: true })
-  }
-}
-
-function publishedOf(unit: Unit, manifest: Manifest): Published {
-  const changesFile = manifest.files.find(({ table }) => table === 'book_changes')
-  return {
-    unit,
-    bytes: manifest.files.reduce((sum, { bytes }) => sum + bytes, 0),
-    rows: manifest.files.reduce((sum, { rows }) => sum + rows, 0),
-    changes: manifest.kind === 'books' ? manifest.changes : 0,
-    changeBytes: changesFile?.bytes ?? 0,
-  }
+/** What stands in the archive of a unit, where a manifest was found. */
+async function manifestThere<Kind extends Unit['kind']>(
+  storage: ArchiveStorage,
+  unit: Extract<Unit, { kind: Kind }>,
+  there: ReadonlySet<string>,
+): Promise<(Written & Readonly<{ manifest: Extract<Manifest, { kind: Kind }> }>) | null> {
+  const path = manifestPath(unit)
+  const text = there.has(path) ? await storage.readText(path) : null
+  return text === null ? null : { sha256: sha256(text), published: null, manifest: readManifest(text, unit) }
 }

@@ -9,11 +9,20 @@ import type { BooksManifest, Seek } from './manifest.ts'
 import { bookOfRows } from './snapshot-rows.ts'
 import type { Row } from './tables.ts'
 
-/**
- * The book of one symbol as packages/client gives it from the database: where it is known, the whole book and what changes it; a gap
- * wherever it is not. A gap that was cut at the ends of the question names the causes of all of it.
- */
+/** The book of one symbol as packages/client gives it from the database: where it is known, the whole book and what changes it; a gap wherever it is not. */
 export async function* archivedBooks(
+  reading: ArchiveReading,
+  question: BooksQuestion,
+): AsyncGenerator<readonly TapeEvent[]> {
+  for await (const page of booksWithoutCauses(reading, question)) {
+    if (page.length === 0) continue
+    const events = [...page]
+    for (const [i, event] of page.entries()) if (event.kind === 'gap') events[i] = await withCauses(reading, event)
+    yield events
+  }
+}
+
+async function* booksWithoutCauses(
   reading: ArchiveReading,
   question: BooksQuestion,
 ): AsyncGenerator<readonly TapeEvent[]> {
@@ -23,24 +32,26 @@ export async function* archivedBooks(
   for (const [i, date] of days.entries()) {
     const manifest = feed === null ? null : await reading.books(symbol, feed, date)
     if (manifest === null) {
-      const { fromNs, toNs } = spanOf(date)
-      const causes = feed === null ? [] : await causesOn(reading, symbol, feed, date)
-      yield stream.takeAll([{ kind: 'gap', symbol, feed, fromNs, toNs, causes }])
+      yield stream.takeAll([{ kind: 'gap', symbol, feed, ...spanOf(date), causes: [] }])
       continue
     }
     const seek = i === 0 ? seekOf(manifest, question.fromNs) : null
     for await (const events of dayEvents(reading, manifest, seek)) {
-      const page = stream.takeAll(events)
-      if (page.length > 0) yield page
+      yield stream.takeAll(events)
       if (stream.isOver) break
     }
   }
-  const rest = stream.finish()
-  if (rest.length > 0) yield rest
+  yield stream.finish()
+}
+
+/** A gap names the causes of what lies in it, also where the question cut it. */
+export async function withCauses(reading: ArchiveReading, gap: TapeGap): Promise<TapeGap> {
+  const touching = await reading.gaps(gap.symbol, gap.feed, gap.fromNs, gap.toNs)
+  return { ...gap, causes: [...new Set(touching.map(({ cause }) => cause))] }
 }
 
 /** v1 where it is known at the beginning, because it gives every event by itself; else the feed that is known next. */
-async function feedKnownFirst(
+export async function feedKnownFirst(
   reading: ArchiveReading,
   { symbol, fromNs, toNs, days }: BooksQuestion,
 ): Promise<Feed | null> {
@@ -57,18 +68,6 @@ async function feedKnownFirst(
     if (first !== undefined) return first.feed
   }
   return null
-}
-
-/** Of a day on which nothing of the book was known. */
-async function causesOn(reading: ArchiveReading, symbol: string, feed: Feed, date: string): Promise<readonly string[]> {
-  const manifest = await reading.manifest({ kind: 'day', date })
-  const causes = new Set<string>()
-  if (manifest === null) return []
-  for await (const page of reading.rows(manifest, 'gaps')) {
-    for (const [ofSymbol, ofFeed, , , stream, , , , , cause] of page)
-      if (ofSymbol === symbol && ofFeed === feed && stream === 'book') causes.add(String(cause))
-  }
-  return [...causes]
 }
 
 /** The last whole book before an instant. */
@@ -96,8 +95,7 @@ async function* dayEvents(
   const gapsBefore = (until: number): TapeGap[] => {
     const found: TapeGap[] = []
     for (let gap = gaps[next]; gap !== undefined && gap.row <= until; gap = gaps[++next]) {
-      const { fromNs, toNs, causes } = gap
-      found.push({ kind: 'gap', symbol, feed, fromNs: BigInt(fromNs), toNs: BigInt(toNs), causes })
+      found.push({ kind: 'gap', symbol, feed, fromNs: BigInt(gap.fromNs), toNs: BigInt(gap.toNs), causes: gap.causes })
     }
     return found
   }

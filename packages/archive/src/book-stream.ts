@@ -100,7 +100,7 @@ export class BookStream {
   #joinGap(gap: TapeGap): void {
     const before = this.#gap
     const isOne = before !== null && before.toNs >= gap.fromNs
-    this.#gap = isOne ? { ...gap, fromNs: before.fromNs, causes: [...new Set([...before.causes, ...gap.causes])] } : gap
+    this.#gap = isOne ? { ...gap, fromNs: before.fromNs } : gap
   }
 
   #endGap(given: TapeEvent[]): void {

@@ -1,6 +1,6 @@
 import type { Instant } from '@booktape/client'
 
-const NS_PER_MICROSECOND = 1_000n
+export const NS_PER_MICROSECOND = 1_000n
 
 /** Instants that are compared with receive times are cut to microseconds, as Postgres keeps them. */
 export function toMicrosecond(timeNs: bigint): bigint {

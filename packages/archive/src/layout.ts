@@ -1,5 +1,5 @@
 import type { Feed } from '@booktape/market'
-import type { TableName } from './tables.ts'
+import { TABLES, type TableName } from './tables.ts'
 
 /**
  * What is written, verified and published as one. `books`: a symbol's day on one feed, by receive time. `trades`: a symbol's day, by the
@@ -48,6 +48,24 @@ export function unitOfManifest(path: string): Unit | null {
   if (kind === 'books' && feed !== undefined && symbol !== undefined) return { kind, date, symbol, feed: feed as Feed }
   if (kind === 'trades' && feed === undefined && symbol !== undefined) return { kind, date, symbol }
   return kind === 'day' && feed === undefined && symbol === undefined ? { kind, date } : null
+}
+
+/** What a path says of itself: of which table's file or of which kind of manifest it is, and of what. */
+export type Placed = Readonly<{ date: string; symbol: string | null; feed: string | null }>
+
+/** Null for a path that is of no day. */
+export function placeOf(path: string): Placed | null {
+  const partOf = (name: string): string | null => new RegExp(`/${name}=([^/]+)/`).exec(path)?.[1] ?? null
+  const date = partOf('date')
+  const isDay = date !== null && /^\d{4}-\d\d-\d\d$/.test(date) && !Number.isNaN(Date.parse(date))
+  return !isDay ? null : { date, symbol: partOf('symbol'), feed: partOf('feed') }
+}
+
+/** Whether readers of the archive look there: in the folders of tables and of manifests, but for names that begin with a dot or an underscore. */
+export function isOfArchive(path: string): boolean {
+  const [folder = '', ...names] = path.split('/')
+  const isTable = (TABLES as readonly string[]).includes(folder)
+  return (isTable || folder === MANIFESTS) && !names.some((name) => /^[._]/.test(name))
 }
 
 /** For messages: `btcusd ws 2026-03-01`. */

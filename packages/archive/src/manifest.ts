@@ -1,5 +1,6 @@
-import { ArchiveError } from './errors.ts'
-import type { Unit } from './layout.ts'
+import { createHash } from 'node:crypto'
+import { ArchiveError, damaged } from './errors.ts'
+import { manifestPath, tablePath, type Unit } from './layout.ts'
 import type { TableName } from './tables.ts'
 
 /** What is published of a unit, and how to prove it. Ids and times are texts of digits: JSON's numbers would round them. */
@@ -39,7 +40,10 @@ export type BooksManifest = Published &
 export type TradesManifest = Published &
   Readonly<{ kind: 'trades'; symbol: string; source: TradesSource; fromReceivedNs: string; toReceivedNs: string }>
 
-export type DayManifest = Published & Readonly<{ kind: 'day'; units: readonly string[] }> // the manifests of the day's other units
+export type DayManifest = Published & Readonly<{ kind: 'day'; units: readonly NamedManifest[] }>
+
+/** The manifest of one of a day's other units: the day's names all that belongs to it, and nothing else does. */
+export type NamedManifest = Readonly<{ path: string; sha256: string }>
 
 /** Where the book is known without a break, one line's epoch. */
 export type KnownSpan = Readonly<{ line: string; epochId: string; fromNs: string; toNs: string }>
@@ -70,30 +74,63 @@ export type Seek = Readonly<{
 /** Tells whether the database's trades of a day have changed since: some are read from REST later, some are withdrawn. */
 export type TradesSource = Readonly<{ count: string; broken: string; lastReceivedNs: string }>
 
-/** Raised when a reader of before could take the new files for what they are not. */
-export const FORMAT = 1
+/** The tables of which a unit has a file. */
+export const TABLES_OF = {
+  books: ['book_changes', 'book_snapshots', 'quotes'],
+  trades: ['trades'],
+  day: ['epochs', 'gaps', 'instruments'],
+} as const satisfies Readonly<Record<Unit['kind'], readonly TableName[]>>
 
+/** Raised when a reader of before could take the new files for what they are not. 2: the day's manifest names the others by their SHA-256. */
+export const FORMAT = 2
+
+/** With a digest of itself as the last of its fields. */
 export function manifestText(manifest: Manifest): string {
-  return `${JSON.stringify(manifest, null, 1)}\n`
+  return `${JSON.stringify({ ...manifest, digest: sha256(JSON.stringify(manifest)) }, null, 1)}\n`
 }
 
-/** Throws `ArchiveError` for a manifest that is not of this kind, or of a later format. */
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+/** Throws `ArchiveError` for a text that is not as `manifestText` made it, or of another unit, or of another format. */
 export function readManifest<Kind extends Unit['kind']>(
   text: string,
-  kind: Kind,
-  path: string,
+  unit: Extract<Unit, { kind: Kind }>,
 ): Extract<Manifest, { kind: Kind }> {
-  const damaged = (why: string): ArchiveError =>
-    new ArchiveError('DAMAGED', `${path} ${why}: archive that day with --again, or restore the file.`)
-  let manifest: Partial<Manifest>
+  const path = manifestPath(unit)
+  let read: unknown
   try {
-    manifest = JSON.parse(text) as Partial<Manifest>
+    read = JSON.parse(text)
   } catch {
-    throw damaged('is no JSON')
+    throw damaged(path, 'is no JSON')
   }
-  if (typeof manifest.format === 'number' && manifest.format > FORMAT)
+  const { format, ...others } = { format: 0, ...(read as object | null) }
+  if (format > FORMAT)
     throw new ArchiveError('NEWER', `${path} was written by a later version of booktape: update this one.`)
-  if (manifest.format !== FORMAT || manifest.kind !== kind || !Array.isArray(manifest.files))
-    throw damaged('is no manifest of its kind')
+  if (format > 0 && format < FORMAT)
+    throw new ArchiveError(
+      'OLDER',
+      `${path} was written by an earlier version of booktape: archive that day with --again.`,
+    )
+  const { digest: _, ...rest } = { digest: null, format, ...others }
+  const manifest = rest as object as Manifest
+  if (manifestText(manifest) !== text) throw damaged(path, 'is not as it was written')
+  if (!isOf(manifest, unit)) throw damaged(path, 'is the manifest of something else')
   return manifest as Extract<Manifest, { kind: Kind }>
+}
+
+/** Whether it stands where it belongs, and so do the files it names. */
+function isOf(manifest: Manifest, unit: Unit): boolean {
+  const nameOf = ({
+    kind,
+    date,
+    symbol,
+    feed,
+  }: Readonly<{ kind: string; date: string; symbol?: string; feed?: string }>) => `${kind} ${symbol} ${feed} ${date}`
+  const files = manifest.files.map(({ table, path }) => `${table} ${path}`)
+  return (
+    nameOf(manifest) === nameOf(unit) &&
+    files.join() === TABLES_OF[unit.kind].map((table) => `${table} ${tablePath(table, unit)}`).join()
+  )
 }

@@ -2,7 +2,7 @@ import { zstdDecompressSync } from 'node:zlib'
 import type { DecimalText } from '@booktape/market'
 import { type AsyncBuffer, type DecodedArray, type FileMetaData, parquetMetadataAsync, parquetScan } from 'hyparquet'
 import { decimalOfBytes } from './decimal-bytes.ts'
-import { ArchiveError } from './errors.ts'
+import { ArchiveError, damaged } from './errors.ts'
 import { type Cell, COLUMNS, type Row, type TableName } from './tables.ts'
 
 /** Rows in memory at once. */
@@ -85,12 +85,6 @@ async function orDamaged<T>(name: string, read: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof ArchiveError) throw error
     const why = error instanceof Error ? error.message : String(error)
-    throw new ArchiveError(
-      'DAMAGED',
-      `${name} cannot be read: ${why}. Archive that day with --again, or restore the file.`,
-      {
-        cause: error,
-      },
-    )
+    throw damaged(name, `cannot be read: ${why}`, { cause: error })
   }
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { applyChange, bookDigest, type OrderBook } from '@booktape/book'
 import { bookOfEvent, eventsOf } from './book-rows.ts'
-import { ArchiveError } from './errors.ts'
+import { ArchiveError, damaged, missing } from './errors.ts'
 import type { ArchivedFile, BooksManifest, Manifest } from './manifest.ts'
 import { RowsDigest } from './rows-digest.ts'
 import { bookOfRows } from './snapshot-rows.ts'
@@ -14,29 +14,42 @@ const PART_BYTES = 8 * 2 ** 20
 
 export type Open = ArchiveStorage['open']
 
+/** What reading back has looked at. */
+export type ReadBack = { files: number; rows: number; bytes: number; books: number }
+
 /**
  * Reads every file of a unit back: its bytes, its rows, and of a unit of books every book that the manifest has a digest of, made anew
- * from the rows. Throws `ArchiveError` `DAMAGED` that names the first file that is not as it was.
+ * from the rows. Yields an `ArchiveError` `DAMAGED` or `MISSING` for each file that is not as it was. Throws where the archive cannot be reached.
  */
-export async function verifyUnit(open: Open, manifest: Manifest): Promise<void> {
-  for (const file of manifest.files) await verifyBytes(open, file)
+export async function* damagesOf(open: Open, manifest: Manifest, readBack: ReadBack): AsyncGenerator<ArchiveError> {
   for (const file of manifest.files) {
-    const rows = checkedRows(open, file)
-    if (manifest.kind === 'books' && file.table === 'book_changes') await verifyBooks(rows, manifest, file.path)
-    else if (manifest.kind === 'books' && file.table === 'book_snapshots')
-      await verifySnapshots(rows, manifest, file.path)
-    else for await (const _ of rows); // all of them are read, and checked at the end
+    try {
+      await verifyBytes(open, file)
+      const rows = checkedRows(open, file)
+      if (manifest.kind === 'books' && file.table === 'book_changes') await verifyBooks(rows, manifest, file.path)
+      else if (manifest.kind === 'books' && file.table === 'book_snapshots')
+        await verifySnapshots(rows, manifest, file.path)
+      else for await (const _ of rows); // all of them are read, and checked at the end
+      readBack.files++
+      readBack.rows += file.rows
+      readBack.bytes += file.bytes
+    } catch (error) {
+      if (!(error instanceof ArchiveError) || error.code === 'UNREACHABLE') throw error
+      yield error
+    }
   }
+  if (manifest.kind === 'books') readBack.books += manifest.digests.length
 }
 
-function damaged(path: string, what: string): ArchiveError {
-  return new ArchiveError('DAMAGED', `${path} ${what}. Archive that day with --again, or restore the file.`)
+/** Throws the first `ArchiveError` of `damagesOf`. */
+export async function verifyUnit(open: Open, manifest: Manifest): Promise<void> {
+  for await (const damage of damagesOf(open, manifest, { files: 0, rows: 0, bytes: 0, books: 0 })) throw damage
 }
 
-/** A file's size and SHA-256. Throws `ArchiveError` `DAMAGED`. */
+/** A file's size and SHA-256. Throws `ArchiveError` `DAMAGED` or `MISSING`. */
 export async function verifyBytes(open: Open, { path, bytes, sha256 }: ArchivedFile): Promise<void> {
   const opened = await open(path)
-  if (opened === null) throw damaged(path, 'is not there')
+  if (opened === null) throw missing(path, 'is not there')
   try {
     if (opened.byteLength !== bytes)
       throw damaged(path, `has ${opened.byteLength} bytes, not the ${bytes} of its manifest`)
@@ -52,7 +65,7 @@ export async function verifyBytes(open: Open, { path, bytes, sha256 }: ArchivedF
 /** Throws after the last row when they were not all the same. */
 async function* checkedRows(open: Open, { table, path, rows, content }: ArchivedFile): AsyncGenerator<readonly Row[]> {
   const opened = await open(path)
-  if (opened === null) throw damaged(path, 'is not there')
+  if (opened === null) throw missing(path, 'is not there')
   const digest = new RowsDigest()
   let found = 0
   try {

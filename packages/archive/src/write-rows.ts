@@ -1,6 +1,6 @@
 import type { StoredDay, TradeOfDay } from '@booktape/store'
 import type { Unit } from './layout.ts'
-import { type DayManifest, FORMAT, type TradesManifest, type TradesSource } from './manifest.ts'
+import { type DayManifest, FORMAT, type NamedManifest, type TradesManifest, type TradesSource } from './manifest.ts'
 import type { StagedFiles } from './staged-files.ts'
 
 /** Writes a unit of trades to the stage. */
@@ -39,7 +39,7 @@ export async function writeTrades(
 export async function writeDay(
   unit: Extract<Unit, { kind: 'day' }>,
   { epochs, gaps, instruments }: StoredDay,
-  units: readonly string[],
+  units: readonly NamedManifest[],
   files: StagedFiles,
   software: string,
 ): Promise<DayManifest> {

@@ -29,18 +29,6 @@ export type TapeQuestion = Readonly<{
   only?: 'books' | 'trades'
 }>
 
-/** A recording in a database, opened for reading. */
-export type Tape = Readonly<{
-  /**
-   * Everything in a span, in order, a page of events at a time; memory stays flat. What is read is one state of the database, however
-   * long it takes. Throws `StoreError`, and Postgres's own error for a question without an answer.
-   */
-  pages(question: TapeQuestion): AsyncGenerator<readonly TapeEvent[]>
-  /** The same, an event at a time. */
-  events(question: TapeQuestion): AsyncGenerator<TapeEvent>
-  close(): Promise<void>
-}>
-
 /** A part of a span in which a symbol's book is known, or is not. Half-open, in nanoseconds since 1970 UTC. */
 export type Coverage = Readonly<{
   symbol: string
@@ -52,6 +40,8 @@ export type Coverage = Readonly<{
   causes: readonly string[]
 }>
 
+export type SpanQuestion = Omit<TapeQuestion, 'clock' | 'only'>
+
 export type BookQuestion = Readonly<{
   symbol: string // lower case
   at: Instant // by receive time
@@ -59,18 +49,25 @@ export type BookQuestion = Readonly<{
   feed?: Feed
 }>
 
-/** What a database knows beside books and trades. */
-export type DatabaseTape = Tape &
-  Readonly<{
-    /** The whole book as it stood at an instant, changes received at that very instant included; the gap where it is not known. */
-    bookAt(question: BookQuestion): Promise<TapeBook | TapeGap>
-    /** Best bids and offers by receive time, a page at a time, of the feed and line whose books a replay gives. */
-    quotes(question: Omit<TapeQuestion, 'clock' | 'only'>): AsyncGenerator<readonly TapeQuote[]>
-    /** Where a replay knows the books: of each symbol the parts of the span, in order, leaving out no instant. */
-    coverage(question: Omit<TapeQuestion, 'clock' | 'only'>): Promise<readonly Coverage[]>
-    /** Increments and status as they held at an instant, of those symbols that have any. */
-    instruments(symbols: readonly string[], at: Instant): Promise<readonly Instrument[]>
-  }>
+/** A recording, opened for reading: in a database, or in an archive (`openArchive` of packages/archive). */
+export type Tape = Readonly<{
+  /**
+   * Everything in a span, in order, a page of events at a time; memory stays flat. What is read of a database is one state of it, however
+   * long it takes. Throws `StoreError`, and Postgres's own error for a question without an answer.
+   */
+  pages(question: TapeQuestion): AsyncGenerator<readonly TapeEvent[]>
+  /** The same, an event at a time. */
+  events(question: TapeQuestion): AsyncGenerator<TapeEvent>
+  /** The whole book as it stood at an instant, changes received at that very instant included; the gap where it is not known. */
+  bookAt(question: BookQuestion): Promise<TapeBook | TapeGap>
+  /** Best bids and offers by receive time, a page at a time, of the feed and line whose books a replay gives. */
+  quotes(question: SpanQuestion): AsyncGenerator<readonly TapeQuote[]>
+  /** Where a replay knows the books: of each symbol the parts of the span, in order, leaving out no instant. */
+  coverage(question: SpanQuestion): Promise<readonly Coverage[]>
+  /** Increments and status as they held at an instant, of those symbols that have any. */
+  instruments(symbols: readonly string[], at: Instant): Promise<readonly Instrument[]>
+  close(): Promise<void>
+}>
 
 /** A page of each is held in memory. */
 export const MAX_SYMBOLS = 50
@@ -82,7 +79,7 @@ const MAX_CONNECTIONS = 8 * READING_CONNECTIONS
 const STATEMENT_TIMEOUT_MS = 120_000
 
 /** Nothing is asked before the first question. Throws `StoreError` `BAD_URL`. */
-export function openTape(url: string, applicationName = 'booktape client'): DatabaseTape {
+export function openTape(url: string, applicationName = 'booktape client'): Tape {
   const database = openDatabase(url, { applicationName, max: MAX_CONNECTIONS, answerTimeoutMs: null })
 
   /** Asks on as many connections as are wanted, all of which see one state of the database; they are free again with the answer. */

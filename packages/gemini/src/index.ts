@@ -107,4 +107,4 @@ export {
   v1Url,
   wsUrl,
 } from './urls.ts'
-export { readVenueSettings, type VenueSettings } from './venue-settings.ts'
+export { readRestSettings, readVenueSettings, type VenueSettings } from './venue-settings.ts'

@@ -32,6 +32,13 @@ export function readVenueSettings(read: Settings): VenueSettings {
   return { v1Url, wsUrl, restUrl, venue: venueOf(v1Url) }
 }
 
+/** The same for a process that asks REST alone. */
+export function readRestSettings(read: Settings): Pick<VenueSettings, 'restUrl' | 'venue'> {
+  const bases = read.boolean('BOOKTAPE_SANDBOX', { default: false }) ? SANDBOX : PRODUCTION
+  const restUrl = baseUrl(read, 'BOOKTAPE_GEMINI_REST_URL', 'http', bases.rest)
+  return { restUrl, venue: venueOf(restUrl) }
+}
+
 function baseUrl(read: Settings, name: string, schemes: 'ws' | 'http', standard: string): string {
   const url = readBaseUrl(read.text(name, { default: standard }), schemes)
   if (url instanceof URL) return url.href

@@ -44,7 +44,7 @@ export type CorridorState = {
 export const FROM_FIRST_ENTRY = 0n
 
 /** Bump when the state changes its shape: a checkpoint of another version is not read. */
-export const STATE_VERSION = 16
+export const STATE_VERSION = 17
 
 /** Few enough that one lost connection hurts few symbols; twenty streams on one connection were seen to work. */
 export const SYMBOLS_PER_WS_CONNECTION = 20

@@ -26,8 +26,11 @@ export {
   type Anomaly,
   type Observation,
   type Order,
+  type ReadFrom,
   type RestOrder,
   type SocketOrder,
   type Step,
 } from './step.ts'
 export type { Epoch, OpenGap, Track } from './track.ts'
+export { cursorAfter, readTradesPage, tradeRecords } from './trade-page.ts'
+export { CLOCK_DOUBT_MS, REPAIR_RETRY_MS, REST_REACH_MS, UNDER_WAY_MS } from './trade-repair.ts'

@@ -1,9 +1,9 @@
-import { decodeRestTrades, MAX_TRADES_LIMIT, type RestTrade } from '@booktape/gemini'
-import { VenueProtocolError } from '@booktape/market'
+import { MAX_TRADES_LIMIT, type RestTrade } from '@booktape/gemini'
 import { msToNs } from './backoff.ts'
 import type { CorridorEvent, Instant } from './event.ts'
 import type { ReadFrom, Step } from './step.ts'
 import type { OpenGap, Track } from './track.ts'
+import { cursorAfter, readTradesPage, tradeRecords } from './trade-page.ts'
 
 /**
  * Trades of the new API have no sequence: a lost one cannot be seen. So each symbol's trades are read again from REST, forward
@@ -110,20 +110,7 @@ export function takePage(
   const trades = readPage(event, step)
   if (trades === null) return failRead(repair, read, event.at, step)
   repair.failures = 0
-  for (const { tradeId, eventTimeNs, price, quantity, takerSide, broken } of [...trades].reverse()) {
-    step.records.push({
-      kind: 'trade',
-      symbol: event.symbol,
-      tradeId,
-      eventTimeNs,
-      receivedTimeNs: event.at.wallNs,
-      price,
-      quantity,
-      takerSide,
-      source: 'rest',
-      broken,
-    })
-  }
+  step.records.push(...tradeRecords(event.symbol, trades, event.at.wallNs))
   repair.read = readOn(repair, read, trades)
   if (repair.read !== null) return
   settle(read.gaps, 'filled', event.at, step)
@@ -183,26 +170,18 @@ function countsAnew({ proven, provenNs }: TradeRepair, tracks: readonly Track[])
 /** What is to be read after this page; null when it was the last. */
 function readOn(repair: TradeRepair, read: TradeRead, page: readonly RestTrade[]): TradeRead | null {
   const { cursor, anchor, gaps } = read
-  const isFull = page.length >= MAX_TRADES_LIMIT
-  const [newest] = page // the page is newest first
   if (anchor !== null && gaps.length > 0 && !page.some(({ tradeId }) => tradeId === anchor)) {
     return readByTime(oldestOf(gaps), gaps)
   }
-  read.newest = newest?.tradeId ?? read.newest
+  read.newest = page[0]?.tradeId ?? read.newest // the page is newest first
   if (cursor === null) {
     const oldestNs = page.at(-1)?.eventTimeNs ?? 0n
     const beganNs = repair.beganNs ?? 0n
-    return isFull && oldestNs > beganNs ? readByTime(beganNs, gaps) : null
+    return page.length >= MAX_TRADES_LIMIT && oldestNs > beganNs ? readByTime(beganNs, gaps) : null
   }
-  if (!isFull || newest === undefined) return null
-  if ('tradeId' in cursor) {
-    const highest = page.reduce((id, { tradeId }) => (tradeId > id ? tradeId : id), cursor.tradeId)
-    return { cursor: { tradeId: highest }, anchor: null, newest: highest, gaps }
-  }
-  // Whether the venue means "after" or "from" is not known: a millisecond is read twice rather than left out.
-  const nextMs = newest.eventTimeNs / 1_000_000n - 1n
-  const timeMs = nextMs > cursor.timeMs ? nextMs : cursor.timeMs + 1n
-  return { cursor: { timeMs }, anchor: null, newest: newest.tradeId, gaps }
+  const next = cursorAfter(cursor, page)
+  if (next === null) return null
+  return { cursor: next, anchor: null, newest: 'tradeId' in next ? next.tradeId : read.newest, gaps }
 }
 
 function readByTime(sinceNs: bigint, gaps: readonly OpenGap[]): TradeRead {
@@ -216,13 +195,10 @@ function oldestOf([first, ...others]: readonly OpenGap[]): bigint {
 
 function readPage(event: Extract<CorridorEvent, { kind: 'trades_page' }>, step: Step) {
   if (event.status !== 200) return null
-  try {
-    return decodeRestTrades(event.body)
-  } catch (error) {
-    if (!(error instanceof VenueProtocolError)) throw error
-    step.observations.push({ kind: 'unreadable_reply', what: 'trades', reason: error.message })
-    return null
-  }
+  const page = readTradesPage(event.body)
+  if (typeof page !== 'string') return page
+  step.observations.push({ kind: 'unreadable_reply', what: 'trades', reason: page })
+  return null
 }
 
 function failRead(repair: TradeRepair, read: TradeRead, at: Instant, step: Step): void {

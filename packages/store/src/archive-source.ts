@@ -22,7 +22,7 @@ export async function closedDays(database: Database): Promise<readonly string[]>
 /** `known` tells when a book was known on the day: it changes when a recorder that was far behind has caught up since. */
 export type BooksOfDay = Readonly<{ symbol: string; feed: Feed; known: string }>
 
-/** The books of which something was known on a day. Throws `StoreError`. */
+/** The books of which something was known on a day, and those that have quotes of it alone. Throws `StoreError`. */
 export async function booksOfDay(database: Database, day: string): Promise<readonly BooksOfDay[]> {
   return await orStoreError(async () => {
     const { rows } = await database.pool.query<BooksOfDay>(BOOKS_OF_DAY, [day])
@@ -146,16 +146,6 @@ export async function storedDay(database: Database, day: string): Promise<Stored
   })
 }
 
-/** The day is archived, verified and published. Throws `StoreError`. */
-export async function noteArchivedDay(database: Database, day: string, place: string): Promise<void> {
-  await orStoreError(() => database.pool.query(NOTE, [day, place]))
-}
-
-/** A day whose archive is being made again does not count as archived meanwhile. Throws `StoreError`. */
-export async function forgetArchivedDay(database: Database, day: string): Promise<void> {
-  await orStoreError(() => database.pool.query('delete from booktape.archived_days where day = $1', [day]))
-}
-
 type TradesOfDayRow = Readonly<{ symbol: string; count: bigint; broken: bigint; last_received_ns: bigint }>
 type DigestRow = Readonly<{ epoch_id: string; message_seq: bigint; digest: string }>
 type QuoteRow = Readonly<{
@@ -208,15 +198,22 @@ from (
   from booktape.epochs e
 ) d
 where to_regclass('booktape.book_snapshots_' || to_char(d.day, 'YYYYMMDD')) is not null
-  or exists (select from booktape.book_snapshots_default s
+  or exists (select from booktape.book_snapshots s
     where s.received_time >= ${DAY_STARTS('d.day')} and s.received_time < ${DAY_ENDS('d.day')})
 order by 1`
 
-const BOOKS_OF_DAY = `select e.symbol, e.feed,
-  md5(string_agg(e.epoch_id || ' ' || booktape.nanoseconds(least(e.known_until, ${DAY_ENDS('$1')})), ',' order by e.started_at, e.epoch_id)) as known
-from booktape.proven_epochs e
-where e.started_at < ${DAY_ENDS('$1')} and e.known_until >= ${DAY_STARTS('$1')}
-group by e.symbol, e.feed order by e.symbol, e.feed`
+// Quotes of a book that was never known are quotes all the same.
+const BOOKS_OF_DAY = `with known as (
+  select e.symbol, e.feed, md5(string_agg(e.epoch_id || ' ' || booktape.nanoseconds(least(e.known_until, ${DAY_ENDS('$1')})), ','
+    order by e.started_at, e.epoch_id)) as known
+  from booktape.proven_epochs e
+  where e.started_at < ${DAY_ENDS('$1')} and e.known_until >= ${DAY_STARTS('$1')}
+  group by e.symbol, e.feed
+), quoted as (
+  select distinct t.symbol, t.feed from booktape.tallies t
+  where t.relation = 'quotes' and t.row_count > 0 and t.hour >= ${DAY_STARTS('$1')} and t.hour < ${DAY_ENDS('$1')}
+)
+select symbol, feed, coalesce(k.known, '') as known from known k full join quoted q using (symbol, feed) order by symbol, feed`
 
 const TRADES_OF_DAY = `select t.symbol, count(*) as count, count(*) filter (where t.broken) as broken, max(t.received_time_ns) as last_received_ns
 from booktape.trades t
@@ -260,6 +257,3 @@ const INSTRUMENTS = `select i.symbol, i.base_currency as "baseCurrency", i.quote
 from booktape.instruments i
 where i.valid_from < ${DAY_ENDS('$1')} and (i.valid_to is null or i.valid_to > ${DAY_STARTS('$1')})
 order by i.symbol, i.valid_from`
-
-const NOTE = `insert into booktape.archived_days as a (day, verified_at, place) values ($1, now(), $2)
-on conflict (day) do update set verified_at = excluded.verified_at, place = excluded.place`

@@ -13,8 +13,6 @@ export {
   type BooksOfDay,
   booksOfDay,
   closedDays,
-  forgetArchivedDay,
-  noteArchivedDay,
   type QuoteOfDay,
   type StoredDay,
   storedDay,
@@ -25,6 +23,7 @@ export {
   type TradesOfDay,
   tradesOfDay,
 } from './archive-source.ts'
+export { type ArchivedDay, archivedDays, forgetArchivedDay, noteArchivedDay } from './archived-days.ts'
 export { cleanText } from './array-text.ts'
 export { type BookSpan, bookSpans, openingBook, type PriceLevels, type ReplayQuestion } from './book-spans.ts'
 export { type CheckedBook, checkedBooks } from './checked-books.ts'
@@ -59,6 +58,17 @@ export type { Tables } from './tables.ts'
 export { COUNTED_RELATIONS, type TallyFault, tallied, tallyFaults } from './tally-faults.ts'
 export { timestampText } from './timestamp.ts'
 export type { TradeConflict } from './trade-conflicts.ts'
+export {
+  BACKFILL_LINE,
+  type MissingTrades,
+  missingTrades,
+  type StoredTrades,
+  storeTradePage,
+  type TradeHole,
+  type TradePage,
+  type TradeRead,
+  type TradeSpan,
+} from './trade-reads.ts'
 export { claimVenue, type VenueName } from './venue-stamp.ts'
 export type { VerifySpan } from './verify-span.ts'
 export { type Batch, type BatchOrigin, type WriteResult, Writer } from './writer.ts'

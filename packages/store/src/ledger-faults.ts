@@ -75,6 +75,8 @@ const ALTERED: readonly string[] = [
    ) r
    where r.checksum <> r.expected and ${isOfHours('r.from_time')}
      and (r.symbol is null or ${isOfPlace(COUNTED_BY.omitted_runs, 'r')})`,
+  `${loneRow('archived_days', `'the note that ' || to_char(r.day, 'YYYY-MM-DD') || ' is archived'`)}
+   from booktape.archived_days r where r.checksum <> booktape.checksum_of(r)`,
 ]
 
 const isSameBook = (of: string): string => `${of}.symbol = r.symbol and ${of}.feed = r.feed and ${of}.line = r.line`

@@ -22,7 +22,9 @@ const ALL = [
   '0011_thinning.sql',
   '0012_reader.sql',
   '0013_archived_days.sql',
-  '0014_account.sql',
+  '0014_trade_reads.sql',
+  '0015_archived_manifests.sql',
+  '0016_account.sql',
 ]
 /** The newest; 9999 stands for the next one. */
 const NEWEST = ALL.at(-1) ?? ''

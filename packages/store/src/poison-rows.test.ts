@@ -33,7 +33,10 @@ const KINDS: Readonly<Record<string, readonly [records: (n: number) => MarketRec
         receivedTimeNs: AT + BigInt(n) * MS,
       }),
       'first_update_id <> 20',
-      ['book ws 20 null 08:00:00.125455 null unstorable open'],
+      [
+        'book ws 10 null 08:00:00.124456 08:00:00.125455 restart closed', // nobody ended the first one
+        'book ws 20 null 08:00:00.125455 null unstorable open',
+      ],
     ],
     gaps: [
       (n) => ({

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { noteArchivedDay } from './archived-days.ts'
 import type { Database } from './database.ts'
 import { ensurePartitions } from './partitions.ts'
 import { dropPartition, oldPartitions } from './retention.ts'
@@ -39,12 +40,16 @@ test('with an archive, a day goes only when it and the next were archived', asyn
   await ensurePartitions(database, '2026-07-30', 0)
   const days = async () =>
     Object.fromEntries((await oldPartitions(database, '2026-07-31', true)).map(({ day, kept }) => [day, kept]))
-  const archive = (day: string) =>
-    database.pool.query('insert into booktape.archived_days values ($1, now(), $2)', [day, '/a'])
+  const archive = (day: string) => noteArchivedDay(database, { day, place: '/a', manifest: 'a'.repeat(64) })
   assert.deepEqual(await days(), { '2026-07-29': 'not archived', '2026-07-30': 'not archived' })
   await archive('2026-07-29')
   assert.deepEqual(await days(), { '2026-07-29': 'not archived', '2026-07-30': 'not archived' })
   await archive('2026-07-30')
   assert.deepEqual(await days(), { '2026-07-29': null, '2026-07-30': 'not archived' })
   assert.equal((await names(database, '2026-07-31')).length, 8)
+  // A note that somebody altered, or made, is none.
+  await database.pool.query(`update booktape.archived_days set place = '/b' where day = '2026-07-30'`)
+  assert.deepEqual(await days(), { '2026-07-29': 'not archived', '2026-07-30': 'not archived' })
+  await archive('2026-07-30')
+  assert.deepEqual(await days(), { '2026-07-29': null, '2026-07-30': 'not archived' })
 })

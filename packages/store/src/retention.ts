@@ -48,11 +48,14 @@ export async function dropPartition(database: Database, { day, partition }: DayP
 const FORGET_DAY = `delete from booktape.tallies
   where relation = $1 and hour >= $2::date::timestamp at time zone 'UTC' and hour < ($2::date + 1)::timestamp at time zone 'UTC'`
 
-/** Days that are archived and whose next day is too: that one's first book is made from what is stored of this one. */
+/**
+ * Days that are archived and whose next day is too: that one's first book is made from what is stored of this one. A note that is not what
+ * `booktape archive` wrote counts for nothing.
+ */
 async function archivedDays(database: Database): Promise<ReadonlySet<string>> {
   const { rows } = await database.pool.query<{ day: string }>(
-    `select to_char(a.day, 'YYYY-MM-DD') as day from booktape.archived_days a
-     where exists (select from booktape.archived_days next where next.day = a.day + 1)`,
+    `with noted as (select a.day from booktape.archived_days a where a.checksum = booktape.checksum_of(a))
+     select to_char(n.day, 'YYYY-MM-DD') as day from noted n where exists (select from noted next where next.day = n.day + 1)`,
   )
   return new Set(rows.map(({ day }) => day))
 }

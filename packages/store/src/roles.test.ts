@@ -11,6 +11,7 @@ import { migrate, pendingMigrations } from './migrate.ts'
 import { defaultPartitionRows, ensurePartitions } from './partitions.ts'
 import { settle } from './settle.ts'
 import { readStatus } from './status-read.ts'
+import { missingTrades, storeTradePage } from './trade-reads.ts'
 import { claimVenue } from './venue-stamp.ts'
 import { AT, batchOf, bookMessage, DAY, decimal, EPOCH, instrument, origin, SESSION, trade } from './writer.fixture.ts'
 import { Writer } from './writer.ts'
@@ -146,6 +147,29 @@ describe('the roles of deploy/postgres/roles.sql', () => {
     assert.deepEqual((await reader.query(gaps)).rows, [{ state: 'closed', from_id: '6', to_id: '8' }])
   })
 
+  test('the recorder stores what a backfill reads, and fills a gap that was given up', async () => {
+    const gapId = '00000000-0000-4000-8000-000000000003'
+    const writer = new Writer(recorder, origin('given up'))
+    await writer.readPosition()
+    const lost = [
+      { kind: 'gap_opened', gapId, stream: 'trades', fromId: 1n, cause: 'connect', ...place },
+      { kind: 'gap_closed', gapId, toId: null, receivedTimeNs: AT },
+      { kind: 'gap_settled', gapId, state: 'unfillable', receivedTimeNs: AT },
+    ] as const
+    assert.equal((await writer.write(batchOf(lost))).outcome, 'committed')
+    const { holes } = await missingTrades(recorder, 'btcusd', '2026-07-29T07:00:00Z', '2026-07-29T09:00:00Z')
+    assert.deepEqual(
+      holes.map((hole) => [hole.gapId, hole.state, hole.anchorId]),
+      [[gapId, 'unfillable', 1n]],
+    )
+    const page = { symbol: 'btcusd', trades: [trade(3n, { source: 'rest' })], filled: [gapId] }
+    const read = { fromNs: AT, untilNs: AT, firstId: 3n, lastId: 3n }
+    for (const added of [1, 0]) {
+      const stored = await storeTradePage(recorder, { ...page, read })
+      assert.deepEqual(stored, { outcome: 'committed', added, conflicts: [], filled: added === 1 ? [gapId] : [] })
+    }
+  })
+
   test('the recorder reads the coverage that its status page shows', async () => {
     const fromMs = Date.parse('2026-07-29T07:00:00Z')
     const books = [{ symbol: 'btcusd', feed: 'ws' }]
@@ -210,6 +234,28 @@ describe('the roles of deploy/postgres/roles.sql', () => {
       await assert.rejects(recorder.pool.query(statement), isRefused)
     })
   }
+
+  test('the archiver reads as a reader does, and beside has exactly these rights', async () => {
+    const { rows } = await admin.query<{ right: string }>(
+      `select coalesce(column_name || ' of ', '') || relation || ': ' || rights as right from (${RIGHTS}) given
+       where role = 'booktape_archiver' order by relation, column_name nulls first`,
+    )
+    assert.deepEqual(
+      rows.map((row) => row.right),
+      [
+        'archived_days: delete insert',
+        'checksum of archived_days: update',
+        'manifest of archived_days: update',
+        'place of archived_days: update',
+        'verified_at of archived_days: update',
+        'proven_epochs: select',
+      ],
+    )
+    const { rows: roles } = await admin.query<{ name: string }>(
+      `select roleid::regrole::text as name from pg_auth_members where member = 'booktape_archiver'::regrole`,
+    )
+    assert.deepEqual(roles, [{ name: 'booktape_reader' }])
+  })
 
   for (const statement of [
     'select * from account.instant_quotes',
@@ -518,6 +564,10 @@ const RECORDER_RIGHTS = [
   'tallies: insert select',
   'checksum of tallies: update',
   'row_count of tallies: update',
+  'trade_reads: insert select',
+  'first_id of trade_reads: update',
+  'last_id of trade_reads: update',
+  'until_time of trade_reads: update',
   'trades: insert select',
   'broken of trades: update',
   'checksum of trades: update',

@@ -109,7 +109,7 @@ export class GatheredRows {
 
   /** All rows; nothing is added after this was asked for. */
   get rows(): Rows {
-    for (const trade of this.#trades.splice(0).sort(byTradeKey)) addTrade(this.#rows, trade, this.#origin)
+    for (const trade of this.#trades.splice(0).sort(byTradeKey)) addTrade(this.#rows, trade, this.#line)
     return this.#rows
   }
 
@@ -142,6 +142,13 @@ export function rowsOf(records: readonly MarketRecord[], origin: BatchOrigin): R
   const gathered = new GatheredRows(origin)
   for (const record of records) gathered.add(record)
   return gathered.rows
+}
+
+/** Trades alone, which know nothing of a journal. */
+export function tradeRowsOf(trades: readonly TradeRecord[], line: string): Rows {
+  const rows = emptyRows()
+  for (const trade of trades.toSorted(byTradeKey)) addTrade(rows, trade, quoted(line))
+  return rows
 }
 
 function addRecord(
@@ -318,7 +325,7 @@ function addBookSnapshot(to: Rows['book_snapshots'], record: BookSnapshot, line:
   addRow(to, withChecksum('book_snapshots', row))
 }
 
-function addTrade({ trades: to, broken_trades: broken }: Rows, record: TradeRecord, origin: BatchOrigin): void {
+function addTrade({ trades: to, broken_trades: broken }: Rows, record: TradeRecord, line: string): void {
   const symbol = quoted(record.symbol)
   const tradeId = record.tradeId.toString()
   const row = {
@@ -332,7 +339,7 @@ function addTrade({ trades: to, broken_trades: broken }: Rows, record: TradeReco
     quantity: record.quantity,
     taker_side: quoted(record.takerSide),
     source: quoted(record.source),
-    line: quoted(origin.line),
+    line,
   }
   addRow(to, withChecksum('trades', row))
   // A trade may be broken after it was stored: the first row stands, but for this.

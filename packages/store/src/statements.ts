@@ -145,33 +145,53 @@ export const END_DOUBTS: string = `update booktape.gaps g set to_id = known.to_i
   where g.gap_id = known.gap_id and g.ended_at is null`
 
 /**
- * A journal that was lost leaves what only it could have gone on with: its successor, which knows nothing of it, takes over when
- * its own epochs begin and its own gaps are filled.
+ * A recorder whose journal, or whose state, was lost knows nothing of what it had stored before. What only it could have gone on with is taken over
+ * when an epoch begins and when a gap is filled. After all changes of a batch: what it says itself stands.
  */
 const BEGUN = given(CHANGED_COLUMNS.outlived_epochs)
+/** A clock that was set back has things begin before what they follow. By no more than this, so that not all of history is read. */
+const FARTHEST_SET_BACK = `interval '2 days'`
+const sameBook = (of: 'epochs' | 'gaps'): string => `booktape.${of} n
+        where n.symbol = given.symbol and n.feed = given.feed and n.line = given.line and n.started_at < next.started_at + ${FARTHEST_SET_BACK}
+          and n.started_at > last.started_at - ${FARTHEST_SET_BACK}`
+const told = (of: 'epochs' | 'gaps'): string =>
+  `select n.started_at, n.ended_at from ${sameBook(of)} and n.started_at < next.started_at and (n.ended_at is null or n.ended_at > last.ended_at)`
 export const SUCCESSIONS: Readonly<Partial<Record<Change, readonly string[]>>> = {
   outlived_epochs: [
-    // Between the predecessor's last proof and the successor's first entry lies a hole of which neither knew.
-    insertGaps(`select md5(last.epoch_id::text || given.epoch_id::text)::uuid as gap_id, given.journal_id, given.line, given.symbol,
-        given.feed, 'book' as stream, last.last_update_id as from_id, null::bigint as to_id, last.ended_at as started_at,
-        g.started_at as ended_at, 'restart' as cause, 'closed' as state, null::uuid as epoch_id, null::bigint as message_seq
-      from ${BEGUN} cross join lateral (
-        select e.epoch_id, e.journal_id, e.last_update_id, e.ended_at from booktape.epochs e
+    // Whatever of the time between two epochs neither a gap nor another epoch tells of is a hole that nobody knew. There is none after a rotation;
+    // nor where the recorder itself knew what came before: its gap ends with this epoch; nor, by the new API's ids, where an epoch ended at the
+    // very id at which this one begins (docs/gemini.md, claim 12).
+    insertGaps(`select md5(last.epoch_id::text || given.epoch_id::text || lower(hole.span)::text)::uuid as gap_id, given.journal_id,
+        given.line, given.symbol, given.feed, 'book' as stream,
+        case when lower(hole.span) = last.ended_at then last.last_update_id end as from_id,
+        case when upper(hole.span) = next.started_at and next.first_update_id >= last.last_update_id then next.first_update_id
+          end as to_id,
+        lower(hole.span) as started_at, upper(hole.span) as ended_at, 'restart' as cause, 'closed' as state, null::uuid as epoch_id,
+        null::bigint as message_seq
+      from ${BEGUN} join booktape.epochs next on next.epoch_id = given.epoch_id
+      cross join lateral (
+        select e.epoch_id, e.last_update_id, e.started_at, e.ended_at, e.end_reason from booktape.epochs e
         where e.symbol = given.symbol and e.feed = given.feed and e.line = given.line and e.started_at < given.started_at
           and e.epoch_id <> given.epoch_id
         order by e.started_at desc limit 1) last
-      join booktape.gaps g on g.symbol = given.symbol and g.feed = given.feed and g.line = given.line
-        and g.journal_id = given.journal_id and g.stream = 'book' and g.cause = 'restart' and g.from_id is null
-        and g.started_at > last.ended_at and g.started_at <= given.started_at
-        and (g.ended_at is null or g.ended_at = given.started_at)
-      where last.journal_id <> given.journal_id`),
-    // Nobody else will close the predecessor's gaps.
+      cross join lateral (
+        select unnest(tstzmultirange(tstzrange(last.ended_at, next.started_at)) - coalesce(range_agg(
+          tstzrange(told.started_at, greatest(told.started_at, coalesce(told.ended_at, 'infinity')))), '{}')) as span
+        from (${told('epochs')} and n.epoch_id <> next.epoch_id union all ${told('gaps')} and n.stream = 'book') told) hole
+      where last.ended_at < next.started_at and last.end_reason <> 'rotation'
+        and not exists (select from ${sameBook('gaps')} and n.stream = 'book' and n.from_id is not null
+          and (n.ended_at = next.started_at or n.to_id = next.first_update_id and n.ended_at > next.started_at))
+        and (given.feed = 'v1' or not exists (select from ${sameBook('epochs')} and n.epoch_id <> next.epoch_id
+          and n.last_update_id = next.first_update_id))`),
+    // Nobody else will close the gaps of a journal that is lost; nor that of a book, of whatever state, once an epoch has begun after it.
     `update booktape.gaps g set ended_at = left_open.ended_at, state = 'closed', ${changedChecksum('g', 'closed_gaps', 'left_open')}
       from (
-        select l.gap_id, l.to_id, greatest(given.started_at, l.started_at) as ended_at
+        select distinct on (l.gap_id) l.gap_id, l.to_id, greatest(given.started_at, l.started_at) as ended_at
         from ${BEGUN}
         join booktape.gaps l on l.symbol = given.symbol and l.feed = given.feed and l.line = given.line
-          and l.journal_id <> given.journal_id and l.ended_at is null and l.epoch_id is null
+          and l.ended_at is null and l.epoch_id is null
+          and (l.journal_id <> given.journal_id or l.stream = 'book' and l.started_at < given.started_at)
+        order by l.gap_id, given.started_at
       ) left_open
       where g.gap_id = left_open.gap_id and g.ended_at is null`,
   ],

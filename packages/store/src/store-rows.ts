@@ -9,6 +9,7 @@ import { parametersOf, type StatementBlock, statementBlocks } from './statement-
 import { CHANGES, END_DOUBTS, INSERTS, SUCCESSIONS } from './statements.ts'
 import {
   CHANGED_COLUMNS,
+  type Change,
   COPIED_TABLES,
   type CopiedTable,
   KNOWN_BOOK_COLUMNS,
@@ -65,15 +66,24 @@ export async function storeRows(
     counts.gaps += disclosed.gaps
     counts.quarantine += disclosed.quarantine
   } else if (rows.instruments.length > 0) counts.instruments = await writeInstruments(client, rows.instruments, tallies)
-  for (const change of keysOf(CHANGED_COLUMNS)) {
-    for (const block of statementBlocks(rows[change])) {
-      for (const statement of [CHANGES[change], ...(SUCCESSIONS[change] ?? [])])
-        tallies.take((await client.query<CountedRows>(statement, parametersOf(block))).rows)
-    }
-  }
+  const changes = keysOf(CHANGED_COLUMNS)
+  for (const change of changes) await changeRows(client, rows[change], [CHANGES[change]], tallies)
+  for (const change of changes) await changeRows(client, rows[change], SUCCESSIONS[change] ?? [], tallies)
   for (const block of books) await client.query(END_DOUBTS, parametersOf(knownBooks(block)))
   await tallies.write(client)
   return { rows: counts, conflicts, poison: poison?.rows ?? [] }
+}
+
+async function changeRows(
+  client: PoolClient,
+  changed: Rows[Change],
+  statements: readonly string[],
+  tallies: Tallies,
+): Promise<void> {
+  for (const block of statementBlocks(changed)) {
+    for (const statement of statements)
+      tallies.take((await client.query<CountedRows>(statement, parametersOf(block))).rows)
+  }
 }
 
 function blocksOf(rows: Rows[StoredTable]): Iterable<StatementBlock> {

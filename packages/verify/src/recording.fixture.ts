@@ -11,7 +11,16 @@ import {
   readDecimal,
   type SnapshotReason,
 } from '@booktape/market'
-import { claimVenue, type Database, ensurePartitions, migrate, openDatabase, settle, Writer } from '@booktape/store'
+import {
+  claimVenue,
+  type Database,
+  ensurePartitions,
+  migrate,
+  noteArchivedDay,
+  openDatabase,
+  settle,
+  Writer,
+} from '@booktape/store'
 import { temporaryDatabase } from '@booktape/testkit'
 
 /** 2026-07-29T08:00:00.123456789Z */
@@ -45,6 +54,11 @@ export async function storedRecording(t: TestContext): Promise<Readonly<{ url: s
   const before = new Date(Number((AT + 120n * MINUTE) / 1_000_000n)).toISOString().replace(/:\d\d:\d\d\..*/, ':00:00Z')
   const never = new AbortController().signal
   await settle(database, '2026-07-29', never, { before, messagesATurn: 7 })
+  for (const [day, manifest] of [
+    ['2026-07-27', 'a'.repeat(64)],
+    ['2026-07-28', 'b'.repeat(64)],
+  ] as const)
+    await noteArchivedDay(database, { day, place: '/srv/tape', manifest })
   return store
 }
 

@@ -51,7 +51,7 @@ function commandOf(command: Command): CommandWords {
 
 function valueOf(flag: string, option: Option): OptionWords['value'] {
   if (option.isBoolean()) return null
-  return option.flags.includes('<directory>') ? 'directory' : (VALUES[flag] ?? [])
+  return /<(directory|place)>/.test(option.flags) ? 'directory' : (VALUES[flag] ?? [])
 }
 
 function bash(commands: readonly CommandWords[]): string {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { ConfigError, type Environment, readSettings } from '@booktape/runtime'
 
 /** Where a running `npm start` leaves its addresses, readable by its user alone. */
-const FILES = { database: 'database-url', recorder: 'recorder-url' } as const
+const FILES = { database: 'database-url', recorder: 'recorder-url', rest: 'rest-url' } as const
 type Address = keyof typeof FILES
 const PLACES = ['simulated', 'live']
 
@@ -20,13 +20,17 @@ export async function takeAddressesAway(dataDir: string): Promise<void> {
 
 /** DATABASE_URL, or else the database of a running `npm start` in this directory. @throws ConfigError when there is neither. */
 export async function findDatabase(env: Environment = process.env): Promise<string> {
-  const given = readSettings(env, (read) => ({ url: read.secret('DATABASE_URL') })).url
-  if (given !== null) return given
-  const left = await addressLeft(env, 'database')
-  if (left !== null) return left
+  const found = await findDatabaseIfAny(env)
+  if (found !== null) return found
   throw new ConfigError([
     'DATABASE_URL is not set, and no "npm start" is running here: name the database, such as postgres://user@host/booktape.',
   ])
+}
+
+/** The same for a command that can do without: null when there is neither. */
+export async function findDatabaseIfAny(env: Environment = process.env): Promise<string | null> {
+  const given = readSettings(env, (read) => ({ url: read.secret('DATABASE_URL') })).url
+  return given ?? (await addressLeft(env, 'database'))
 }
 
 /**
@@ -41,6 +45,18 @@ export async function findRecorder(env: Environment = process.env): Promise<stri
   const left = given.port === 0 ? await addressLeft(env, 'recorder') : null
   const host = EVERYWHERE.get(given.host) ?? given.host
   return left ?? `http://${host.includes(':') ? `[${host}]` : host}:${given.port || DEFAULT_PORT}`
+}
+
+/**
+ * The environment that says where REST answers: as it is, or, where it names neither a database nor an exchange, with the exchange of a
+ * running `npm start`, whose database is then taken too.
+ */
+export async function findRest(env: Environment = process.env): Promise<Environment> {
+  const isSaid = ['DATABASE_URL', 'DATABASE_URL_FILE', 'BOOKTAPE_GEMINI_REST_URL', 'BOOKTAPE_SANDBOX'].some(
+    (name) => (env[name] ?? '').trim() !== '',
+  )
+  const left = isSaid ? null : await addressLeft(env, 'rest')
+  return left === null ? env : { ...env, BOOKTAPE_GEMINI_REST_URL: left }
 }
 
 const DEFAULT_PORT = 9464

@@ -18,6 +18,7 @@ export function explain(error: unknown): Explanation {
 const EXPECTED: ReadonlySet<string> = new Set([
   'AdminServerError',
   'ArchiveError',
+  'BackfillError',
   'EmbeddedError',
   'HandoverError',
   'ExportError',
@@ -32,6 +33,7 @@ const EXPECTED: ReadonlySet<string> = new Set([
 function isConfiguration(error: Error): boolean {
   if (error.name === 'WrongDatabaseError') return true
   if (!('code' in error)) return false
+  if (error.name === 'BackfillError') return error.code === 'WRONG_DATABASE'
   if (error.name === 'ArchiveError') return error.code === 'BAD_PLACE'
   return error.name === 'StoreError' && error.code === 'BAD_URL'
 }

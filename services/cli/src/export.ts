@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { openTape, type Tape } from '@booktape/client'
+import type { Tape } from '@booktape/client'
 import {
   ExportError,
   type ExportPlan,
@@ -12,14 +12,15 @@ import {
   streamPart,
 } from '@booktape/export'
 import { ConfigError, systemClock } from '@booktape/runtime'
-import { findDatabase } from './database-address.ts'
 import { Progress } from './progress.ts'
+import { openRecording, type SourceOptions } from './recording-source.ts'
 import { type BoundedSpan, readSpan, requireBounds, type SpanOptions } from './span.ts'
 import { watchStop } from './stop.ts'
 import { table } from './table.ts'
 import { VERSION } from './version.ts'
 
 export type ExportOptions = SpanOptions &
+  SourceOptions &
   Readonly<{ format: string; out: string; data?: string; shift: string; instants: number; json?: boolean }>
 
 /** `booktape export`: a recording as files that other tools read. */
@@ -43,7 +44,7 @@ export async function exportRecording(symbols: readonly string[], options: Expor
     stopping: stop.stopping,
     onProgress: progressOver(parts, progress),
   }
-  const tape = openTape(await findDatabase(), 'booktape export')
+  const tape = await openRecording(options, 'booktape export')
   try {
     if (isStream) await toStandardOutput(tape, parts, plan)
     else report(await toDirectory(tape, parts, plan), options, progress)

@@ -1,13 +1,18 @@
 import { assertNode, EXIT_CONFIG } from '@booktape/runtime'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import type { BackfillCommand } from './backfill.ts'
 import { completionScript, SHELLS, type Shell } from './completion.ts'
 import type { ExchangeOptions } from './exchange.ts'
 import { explain } from './explain.ts'
 import type { ExportOptions } from './export.ts'
+import type { SourceOptions } from './recording-source.ts'
 import type { ReplayOptions } from './replay.ts'
 import { addSpanOptions, type SpanOptions } from './span.ts'
 import type { VerifyOptions } from './verify.ts'
 import { VERSION } from './version.ts'
+
+const ARCHIVE_PLACE = 'an archive, a folder or s3://bucket/prefix'
+const ARCHIVE_INSTEAD = `read from ${ARCHIVE_PLACE}, instead of the database, of which none is needed then`
 
 const program = new Command('booktape')
   .description("Records the Gemini exchange's order books and trades, exactly, and says where it could not.")
@@ -96,24 +101,13 @@ program
   .option('--from <day>', 'the first day, such as 2026-03-01; all if not given')
   .option('--to <day>', 'the last day')
   .option('--again', 'write also the days that are there, such as those with a damaged file')
-  .option('--verify', 'write nothing: read all that is there back, and say what is not as it was published')
   .option('--json', 'for programs')
-  .addHelpText(
-    'after',
-    examples(
-      'booktape archive tape',
-      'booktape archive s3://tape/gemini --from 2026-03-01',
-      'booktape archive tape --verify',
-    ),
-  )
+  .addHelpText('after', examples('booktape archive tape', 'booktape archive s3://tape/gemini --from 2026-03-01'))
   .action(
-    async (
-      place: string | undefined,
-      options: { from?: string; to?: string; again?: boolean; verify?: boolean; json?: boolean },
-    ) => {
+    async (place: string | undefined, options: { from?: string; to?: string; again?: boolean; json?: boolean }) => {
       const { archive } = await import('./archive.ts')
-      const { again = false, verify = false, json = false, ...days } = options
-      await archive(place, { ...days, again, verify, json })
+      const { again = false, json = false, ...days } = options
+      await archive(place, { ...days, again, json })
     },
   )
 
@@ -134,14 +128,59 @@ program
     await query(sql, options.json === true)
   })
 
+// A recorder on the same address asks REST at most once a second, and dials: the three stay below what the venue allows one
+// address (docs/gemini.md, claim 25).
+program
+  .command('backfill')
+  .description(
+    'fetch from the REST of the exchange the trades that are not stored, and close the gaps that are filled by it',
+  )
+  .argument('[symbols...]', 'such as btcusd ethusd')
+  .option('--symbols <list>', 'the same, comma separated')
+  .option(
+    '--from <time>',
+    'such as 2026-03-01, 2026-03-01T10:00:00Z, or 7d: that long ago; as far as REST reaches if not given',
+  )
+  .option('--to <time>', 'the end, not included; now if not given')
+  .option(
+    '--requests-per-minute <count>',
+    'how fast REST is asked; the exchange allows 120 from one address, recorders and all',
+    wholeNumber(1, 100),
+    30,
+  )
+  .option('--dry-run', 'only say what is missing; asks the exchange nothing')
+  .option('--json', 'a JSON object a symbol')
+  .addHelpText(
+    'after',
+    examples(
+      'booktape backfill btcusd ethusd --from 7d --dry-run',
+      'booktape backfill --symbols btcusd,ethusd --from 7d',
+    ),
+  )
+  .action(async (symbols: string[], options: BackfillCommand) => {
+    const { backfillTrades } = await import('./backfill.ts')
+    await backfillTrades(symbols, options)
+  })
+
 addSpanOptions(
   program
     .command('verify')
     .description('whether what is stored is what was recorded: every row, every book, every id. Exit code 1 if not'),
 )
   .option('--line <line>', 'one line only; all if not given')
+  .option(
+    '--archive <place>',
+    `${ARCHIVE_PLACE}: verify its files instead, and what the database, if there is one, has noted of them`,
+  )
   .option('--json', 'a JSON object a finding, and one for the report')
-  .addHelpText('after', examples('booktape verify', 'booktape verify btcusd --from 2026-03-01 --to 2026-03-02 --json'))
+  .addHelpText(
+    'after',
+    examples(
+      'booktape verify',
+      'booktape verify btcusd --from 2026-03-01 --to 2026-03-02 --json',
+      'booktape verify --archive tape',
+    ),
+  )
   .action(async (symbols: string[], options: VerifyOptions) => {
     const { verifyRecording } = await import('./verify.ts')
     await verifyRecording(symbols, options)
@@ -164,12 +203,14 @@ addSpanOptions(
     wholeNumber(0, 100_000),
     96,
   )
+  .option('--archive <place>', ARCHIVE_INSTEAD)
   .option('--json', 'for programs')
   .addHelpText(
     'after',
     examples(
       'booktape export btcusd --from 2026-03-01 --to 2026-03-08 --format tardis --out tardis',
       'booktape export btcusd --from 2026-03-01 --to 2026-03-02 --format hftbacktest --out npz --shift 60ms',
+      'booktape export btcusd --from 2026-03-01 --to 2026-03-02 --format tardis --out tardis-again --archive tape',
       'booktape export btcusd --from 2026-03-01 --to 2026-03-02 --format csv --data trades --out - | head',
     ),
   )
@@ -193,14 +234,16 @@ addSpanOptions(
   .option('--host <address>', 'where it listens', '127.0.0.1')
   .option('--no-wait', 'with --serve: begin with the first client, and wait for none')
   .option('--stay', 'with --serve: keep the connections when all has been replayed')
+  .option('--archive <place>', ARCHIVE_INSTEAD)
   .addHelpText(
     'after',
     examples(
       'booktape replay btcusd --from 2026-03-01T10:00Z --to 2026-03-01T10:05Z | head -3',
       'booktape replay btcusd --from 2026-03-01T10:00Z --to 2026-03-01T10:05Z --serve 9466 --pace 10',
+      'booktape replay btcusd --from 2026-03-01T10:00Z --to 2026-03-01T10:05Z --archive tape | head -3',
     ),
   )
-  .action(async (symbols: string[], options: SpanOptions & ReplayOptions) => {
+  .action(async (symbols: string[], options: SpanOptions & SourceOptions & ReplayOptions) => {
     const { replay } = await import('./replay.ts')
     await replay(symbols, options)
   })

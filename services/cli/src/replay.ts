@@ -1,9 +1,9 @@
 import { once } from 'node:events'
-import { type DatabaseTape, openTape, type TapeClock } from '@booktape/client'
+import type { Tape, TapeClock } from '@booktape/client'
 import { ndjson, type Pace, startReplayServer } from '@booktape/replay'
 import { ConfigError, type Lifecycle, systemClock } from '@booktape/runtime'
-import { findDatabase } from './database-address.ts'
 import { Progress } from './progress.ts'
+import { openRecording, type SourceOptions } from './recording-source.ts'
 import { type BoundedSpan, readSpan, requireBounds, type SpanOptions } from './span.ts'
 import { watchStop } from './stop.ts'
 
@@ -20,11 +20,14 @@ export type ReplayOptions = Readonly<{
 type Read = Readonly<{ clock: TapeClock; pace: Pace; only: 'books' | 'trades' | null }>
 
 /** `booktape replay`: lines of JSON on the output, or a server until all has been replayed or a signal comes. */
-export async function replay(symbols: readonly string[], options: SpanOptions & ReplayOptions): Promise<void> {
+export async function replay(
+  symbols: readonly string[],
+  options: SpanOptions & SourceOptions & ReplayOptions,
+): Promise<void> {
   const clock = systemClock()
   const span = requireBounds(readSpan(symbols, options, clock.wallNs()))
   const read = readOptions(options)
-  const tape = openTape(await findDatabase(), 'booktape replay')
+  const tape = await openRecording(options, 'booktape replay')
   const progress = new Progress({ output: process.stderr, monoNs: () => clock.monoNs(), unit: 'events' })
   const stop = watchStop((sentence) => progress.say(sentence))
   try {
@@ -62,7 +65,7 @@ function readPace(text: string): Pace | null {
 }
 
 async function print(
-  tape: DatabaseTape,
+  tape: Tape,
   { symbols, fromNs: from, toNs: to, feed }: BoundedSpan,
   { clock, pace, only }: Read,
   { stopping }: Lifecycle,
@@ -92,7 +95,7 @@ async function print(
 }
 
 async function serve(
-  tape: DatabaseTape,
+  tape: Tape,
   { symbols, fromNs, toNs, feed }: BoundedSpan,
   { clock, pace }: Read,
   options: ReplayOptions,

@@ -41,10 +41,18 @@ export function readSpan(given: readonly string[], options: SpanOptions, nowNs: 
   return { symbols, fromNs, toNs, feed: feed as Feed | null }
 }
 
+/** For a command that cannot do without symbols. @throws ConfigError */
+export function requireSymbols(span: Span): Span {
+  if (span.symbols.length === 0) throw new ConfigError([NO_SYMBOL])
+  return span
+}
+
+const NO_SYMBOL = 'No symbol is given: name some, such as btcusd ethusd.'
+
 /** For a command that cannot do without symbols and a beginning. @throws ConfigError */
 export function requireBounds(span: Span): BoundedSpan {
   const problems: string[] = []
-  if (span.symbols.length === 0) problems.push('No symbol is given: name some, such as btcusd ethusd.')
+  if (span.symbols.length === 0) problems.push(NO_SYMBOL)
   if (span.fromNs === null)
     problems.push('--from is not given: say when to begin, such as --from 2026-03-01 or --from 24h.')
   if (span.fromNs === null || problems.length > 0) throw new ConfigError(problems)

@@ -24,6 +24,7 @@ export async function start(options: { symbols: readonly string[]; live: boolean
       say: (sentence) => terminal.say(sentence),
       onDatabase: async (url) => {
         await leaveAddress(config.dataDir, 'database', url)
+        await leaveAddress(config.dataDir, 'rest', config.restUrl)
         terminal.say(`database      ${url}`)
         const [symbol = 'btcusd'] = config.symbols === 'all' ? [] : config.symbols
         terminal.say(`a query       npx booktape query "select * from market.book_at('${symbol}', now(), 5)"`)

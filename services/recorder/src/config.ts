@@ -1,4 +1,4 @@
-import { canonicalSymbol, readVenueSettings } from '@booktape/gemini'
+import { canonicalSymbol, readRestSettings, readVenueSettings } from '@booktape/gemini'
 import type { Feed } from '@booktape/market'
 import { type Environment, LOG_LEVELS, type LogLevel, readSettings, type SettingsReader } from '@booktape/runtime'
 import { readDatabaseSetting } from '@booktape/store'
@@ -86,6 +86,11 @@ export function readRecorderConfig(env: Environment): RecorderConfig {
       logLevel: read.choice('BOOKTAPE_LOG_LEVEL', LOG_LEVELS, { default: 'info' }),
     }
   })
+}
+
+/** What asks the venue's REST alone is told. @throws ConfigError that names every problem at once. */
+export function readRestConfig(env: Environment): Pick<RecorderConfig, 'restUrl' | 'venue'> {
+  return readSettings(env, (read) => readRestSettings(read))
 }
 
 function symbols(read: SettingsReader): readonly string[] | 'all' {

@@ -1,5 +1,5 @@
 export { type Checkpoint, fastForward, loadCheckpoint } from './checkpoint.ts'
-export { type RecorderConfig, readRecorderConfig } from './config.ts'
+export { type RecorderConfig, readRecorderConfig, readRestConfig } from './config.ts'
 export { WrongDatabaseError } from './contact.ts'
 export { Corridor } from './corridor.ts'
 export { claimDataDir } from './data-dir.ts'

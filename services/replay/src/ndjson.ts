@@ -6,7 +6,7 @@ import { type Pace, Pacer } from './pacer.ts'
 const CHARACTERS_AT_ONCE = 65_536
 
 export type NdjsonOptions = Readonly<{
-  tape: Tape
+  tape: Pick<Tape, 'pages'>
   question: TapeQuestion & Readonly<{ from: bigint }>
   pace: Pace
   clock: Clock

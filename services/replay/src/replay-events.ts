@@ -1,4 +1,4 @@
-import { type DatabaseTape, instantOf, merge, type TapeClock, type TapeEvent, type TapeTrade } from '@booktape/client'
+import { instantOf, merge, type Tape, type TapeClock, type TapeEvent, type TapeTrade } from '@booktape/client'
 import type { Feed } from '@booktape/market'
 import type { BookName, ReplayEvent } from './replay-venue.ts'
 import type { TradePool } from './trade-pool.ts'
@@ -18,7 +18,7 @@ export type PoolOf = (symbol: string) => TradePool | undefined
 const NS_PER_MS = 1_000_000n
 
 /** The books that a recording knows anywhere in the span. */
-export async function recordedBooks(tape: DatabaseTape, span: ReplaySpan): Promise<readonly BookName[]> {
+export async function recordedBooks(tape: Tape, span: ReplaySpan): Promise<readonly BookName[]> {
   const { symbols, fromNs: from, toNs: to } = span
   const books: BookName[] = []
   for (const feed of span.feed === null ? (['v1', 'ws'] as const) : [span.feed]) {
@@ -31,7 +31,7 @@ export async function recordedBooks(tape: DatabaseTape, span: ReplaySpan): Promi
 
 /** Everything that is told again, of both feeds, in the order of the clock. Before a message of v1 comes, its trades are in their pool. */
 export function replayEvents(
-  tape: DatabaseTape,
+  tape: Tape,
   span: ReplaySpan,
   books: readonly BookName[],
   poolOf: PoolOf,

@@ -1,4 +1,4 @@
-import type { DatabaseTape } from '@booktape/client'
+import type { Tape } from '@booktape/client'
 import type { Clock } from '@booktape/runtime'
 import { FEW_UNSENT_BYTES, startVenueServer, type VenueServer } from '@booktape/venue'
 import { type Pace, Pacer } from './pacer.ts'
@@ -6,7 +6,7 @@ import { instantOfReplay, type ReplaySpan, recordedBooks, replayEvents } from '.
 import { type BookName, ReplayVenue } from './replay-venue.ts'
 
 export type ReplayServerOptions = Readonly<{
-  tape: DatabaseTape
+  tape: Tape
   span: ReplaySpan
   port: number // 0: a free one
   host?: string // 127.0.0.1 unless told

@@ -6,7 +6,7 @@ import { planOf, type RunFigures, runPeer, runRecorder } from '../pipeline-run.t
 export const PEER = 'ws + JSON.parse + tardis-dev + UNNEST'
 
 /** 25,000 changes a second, at 6.6 changes a frame. */
-const PACED_FRAMES_PER_SECOND = 3_800
+export const PACED_FRAMES_PER_SECOND = 3_800
 
 const RUN_SECONDS = 6
 /** Of 20,000 frames each: some 400 MB in the journal. */
@@ -62,6 +62,7 @@ export async function measureRuns(
   options: Parameters<Area['run']>[0],
   plan: ReturnType<typeof planOf>,
   framesPerSecond: number | null,
+  readers?: number,
 ): Promise<(name: string, unit: string, better: Metric['better'], figure: (run: RunFigures) => number) => Metric> {
   const server = await options.server()
   const runs = new Map<string, RunFigures[]>([
@@ -73,6 +74,7 @@ export async function measureRuns(
       venue: plan.venue,
       framesPerSecond,
       profileDirectory: round === 1 ? options.profileDirectory : null,
+      ...(readers === undefined ? {} : { readers }),
     }
     const run =
       contestant === OURS
