@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { type ApiKey, type ExchangeServer, presetOf, startExchangeServer } from '@booktape/exchange'
 import { invariant } from '@booktape/market'
 import { type Environment, systemClock } from '@booktape/runtime'
@@ -11,6 +16,7 @@ import { runCommand, SpawnedCommand } from './spawned-command.ts'
 
 // `booktape account` as a user starts it, against the simulated exchange. No database is needed to see what is said.
 
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const KEYS: readonly ApiKey[] = [
   { key: 'account-canary', secret: 'secret-canary', roles: ['Trader'], nonces: 'monotonic' },
   { key: 'account-canary-auditor', secret: 'secret-canary', roles: ['Auditor'], nonces: 'monotonic' },
@@ -172,4 +178,26 @@ test('a configuration that cannot work is refused with 78 before anything is ask
   assert.equal(code, 78)
   assert.match(stderr, /^BOOKTAPE_GEMINI_API_SECRET is not set: .*\n$/)
   assert.equal(exchange.exchange.truth.privateCounts().mostInAMinute, 0)
+})
+
+test('where a crash would leave a core file, the account is not started; the command itself allows none', async (t) => {
+  const exchange = await startExchange(t)
+  const env = { PATH: process.env['PATH'], ...environment(t, exchange) }
+  const withCores = (program: string) => {
+    const child = spawn('sh', ['-c', `ulimit -S -c unlimited && exec ${program} account`], { cwd: ROOT, env })
+    t.after(() => void child.kill('SIGKILL'))
+    return child
+  }
+  const refused = withCores(`"${process.execPath}" services/cli/src/main.ts`)
+  const said = text(refused.stderr)
+  const [code] = (await once(refused, 'exit')) as [number]
+  assert.equal(code, 78)
+  assert.match(
+    await said,
+    /^This process may write a core file \(of any size\), and with it the API key: start it with/,
+  )
+
+  const started = withCores('sh services/cli/bin/booktape')
+  for await (const line of createInterface(started.stdout)) if (line.includes('"msg":')) break
+  assert.match(readFileSync(`/proc/${started.pid}/limits`, 'utf8'), /^Max core file size +0 +0 /m)
 })

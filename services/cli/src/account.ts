@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { readAccountConfig, recordAccount } from '@booktape/account'
+import { readAccountConfig, recordAccount, refuseCores } from '@booktape/account'
 import { claimDataDir } from '@booktape/recorder'
 import { createLogger, systemClock, watchLifecycle } from '@booktape/runtime'
 import { VERSION } from './version.ts'
@@ -10,6 +10,7 @@ const SECRET_VARIABLES = ['BOOKTAPE_GEMINI_API_KEY', 'BOOKTAPE_GEMINI_API_SECRET
 /** `booktape account`: what an account is offered and does, written down. Configured by the environment alone. */
 export async function accountFromEnvironment(): Promise<void> {
   const config = readAccountConfig(process.env)
+  await refuseCores()
   for (const name of SECRET_VARIABLES) delete process.env[name]
   const log = createLogger({ level: config.logLevel, name: 'account', secrets: config.secrets })
   const lifecycle = watchLifecycle({
