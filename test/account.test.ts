@@ -166,7 +166,7 @@ test('neither key nor secret is in a line, a page or a file, nor in a name of on
   const files = globSync('**/*', { cwd: directory, withFileTypes: true }).filter((entry) => entry.isFile())
   assert.ok(files.length >= 3, 'a journal, a nonce and whose they are')
   const texts = files.map((entry) => entry.name + readFileSync(join(entry.parentPath, entry.name), 'latin1'))
-  for (const text of [stdout, stderr, ...pages, ...texts]) assert.ok(!text.includes('canary'), text)
+  for (const told of [stdout, stderr, ...pages, ...texts]) assert.ok(!told.includes('canary'), told)
 })
 
 test('a configuration that cannot work is refused with 78 before anything is asked', async (t) => {
