@@ -9,7 +9,7 @@ cd "$root"
 PATH="$(dirname "$node"):$root/node_modules/.bin:$PATH"
 export PATH
 # What is tested does not start where a crash would leave a file with its secrets (docs/account.md).
-ulimit -c 0
+ulimit -S -c 0
 
 step() {
   echo "booktape: $1" >&2
