@@ -44,7 +44,7 @@ export type CorridorState = {
 export const FROM_FIRST_ENTRY = 0n
 
 /** Bump when the state changes its shape: a checkpoint of another version is not read. */
-export const STATE_VERSION = 17
+export const STATE_VERSION = 18
 
 /** Few enough that one lost connection hurts few symbols; twenty streams on one connection were seen to work. */
 export const SYMBOLS_PER_WS_CONNECTION = 20
@@ -163,7 +163,7 @@ function onTick(state: CorridorState, event: Extract<CorridorEvent, { kind: 'tic
   for (const session of state.sessions.values()) advanceOne(session, event, run, step)
   rotateOnTick(state.rotation, state.sessions, event.at, run, step)
   for (const session of state.sessions.values())
-    if (session.feed === 'v1' && tracksOf(session).length > 0) auditV1(state, session, event.at, run, step)
+    if (session.feed === 'v1' && tracksOf(session).length > 0) auditV1(state, session, lastTickNs, event.at, run, step)
   const intervalMs = repairIntervalMs(state.repairs.size)
   for (const [symbol, repair] of state.repairs) {
     repair.intervalMs = intervalMs
@@ -173,10 +173,17 @@ function onTick(state: CorridorState, event: Extract<CorridorEvent, { kind: 'tic
 }
 
 /** Where v1 and the new API differ, the venue is asked for its book; v1 is given up only when that bears the new API out. */
-function auditV1(state: CorridorState, session: V1Session, at: Instant, run: RunSettings, step: Step): void {
+function auditV1(
+  state: CorridorState,
+  session: V1Session,
+  lastTickNs: bigint | null,
+  at: Instant,
+  run: RunSettings,
+  step: Step,
+): void {
   const v1 = session.track
   const ws = state.tracks.get(trackKey('ws', v1.symbol))
-  if (ws === undefined) return askRestWhenDue(v1, at, step)
+  if (ws === undefined) return askRestWhenDue(v1, session.expectedSequence, lastTickNs, at, step)
   const result = crossAudit(v1, ws, at, step)
   if (result === null) return
   if (result === 'equal') {

@@ -20,25 +20,44 @@ export type RestAudit = {
   isDoubted: boolean
   /** What differed in the first look, by side and price, when that was, and how many messages had come; null before it. */
   suspects: Readonly<{ monoNs: bigint; heard: number; levels: ReadonlyMap<string, string> }> | null
+  /** How many messages of this connection had come at a tick, and the tick before the one that first saw them: the last came later. */
+  heard: Readonly<{ count: number; sinceNs: bigint }>
 }
 
 export const REST_AUDIT_INTERVAL_MS = 240_000
 /** Between the two looks: longer than REST's answers are old. */
 export const SECOND_LOOK_MS = 15_000
 export const REST_RETRY_MS = 30_000
+/**
+ * A book is as old as the last message of its connection, and REST's is new: they are compared only where one came this lately, as one does
+ * after each heartbeat. After a stall of ours the answer may be read before all that the socket holds.
+ */
+export const FRESH_MS = 2_000
 /** An answer that has not come by then is not waited for. */
 export const REST_BOOK_DEADLINE_MS = 180_000
 
 export function newRestAudit(at: Instant, isDoubted: boolean): RestAudit {
-  return { dueNs: at.monoNs + msToNs(REST_AUDIT_INTERVAL_MS / 8), askedNs: null, isDoubted, suspects: null }
+  return {
+    dueNs: at.monoNs + msToNs(REST_AUDIT_INTERVAL_MS / 8),
+    askedNs: null,
+    isDoubted,
+    suspects: null,
+    heard: { count: 0, sinceNs: 0n },
+  }
 }
 
-export function askRestWhenDue(track: Track, at: Instant, step: Step): void {
+/** At each tick. `heard`: the messages of this connection so far. `lastTickNs`: monotonic, of the tick before; null at the first. */
+export function askRestWhenDue(track: Track, heard: number, lastTickNs: bigint | null, at: Instant, step: Step): void {
   const { restAudit: audit, epoch, symbol } = track
-  if (epoch === null || at.monoNs < audit.dueNs) return
+  if (heard !== audit.heard.count) audit.heard = { count: heard, sinceNs: lastTickNs ?? 0n }
+  if (epoch === null || at.monoNs < audit.dueNs || !isFresh(audit, at)) return
   if (audit.askedNs !== null && at.monoNs - audit.askedNs < msToNs(REST_BOOK_DEADLINE_MS)) return
   audit.askedNs = at.monoNs
   step.orders.push({ kind: 'fetch_book', symbol })
+}
+
+function isFresh({ heard }: RestAudit, at: Instant): boolean {
+  return at.monoNs - heard.sinceNs <= msToNs(FRESH_MS)
 }
 
 /** REST's answer: `different` when the book is to be taken anew. `heard`: the messages of this connection so far. */
@@ -55,6 +74,10 @@ export function takeRestBook(
   const book = read(event, step)
   audit.dueNs = at.monoNs + msToNs(book === null ? REST_RETRY_MS : REST_AUDIT_INTERVAL_MS)
   if (book === null) return null
+  if (!isFresh(audit, at)) {
+    audit.dueNs = at.monoNs + msToNs(REST_RETRY_MS)
+    return null
+  }
   const bids = differences(track, 'bid', book.bids)
   const asks = differences(track, 'ask', book.asks)
   const levels = new Map([...bids.levels, ...asks.levels])
