@@ -44,6 +44,7 @@ export type Track = {
   lastTrade: Readonly<{ tradeId: bigint; receivedNs: bigint }> | null // the last one that came live
   gaps: { book: OpenGap | null; trades: OpenGap | null }
   unfilled: OpenGap[] // closed gaps of trades that REST may still fill
+  gapCount: number
   levelsBefore: number | null // in the last book that was known, both sides
   top: TopOfBook
   crossing: Crossing | null
@@ -79,6 +80,7 @@ export function newTrack(symbol: string, feed: Feed): Track {
     lastTrade: null,
     gaps: { book: null, trades: null },
     unfilled: [],
+    gapCount: 0,
     levelsBefore: null,
     top: NO_TOP,
     crossing: null,
@@ -308,8 +310,8 @@ function openGap(
   step: Step,
 ): OpenGap {
   const { symbol, feed } = track
-  // By what it says, not by a count: where a state is lost and made again, a gap that storage has keeps its id, and no other has it.
-  const gapId = deriveId('gap', runId, symbol, feed, stream, fromId ?? 'unknown', startedNs, cause)
+  // By its count and by what it says: two of one instant may say the same, and a state that was lost and made again counts otherwise.
+  const gapId = deriveId('gap', runId, symbol, feed, stream, track.gapCount++, fromId ?? 'unknown', startedNs, cause)
   step.records.push({ kind: 'gap_opened', gapId, symbol, feed, stream, fromId, cause, receivedTimeNs: startedNs })
   return { gapId, fromId, startedNs, cause }
 }
