@@ -24,10 +24,8 @@ export const booktape: Contestant = {
     }),
 }
 
-const decoder = new TextDecoder()
-
 export function readUpdate(payload: Uint8Array): BookUpdate {
-  const message = decodeWs(decoder.decode(payload))
+  const message = decodeWs(payload)
   invariant(message.kind === 'depth', 'the workload is made of depth frames')
   return message.update
 }

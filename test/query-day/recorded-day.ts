@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type BookText, Exchange, SYMBOL_PRESETS } from '@booktape/exchange'
 import { deriveId, type MarketRecord } from '@booktape/market'
-import { type Database, ensurePartitions, openDatabase, Writer } from '@booktape/store'
+import { type Database, ensurePartitions, openDatabase, settle, Writer } from '@booktape/store'
 import { Dice } from '../simulation/dice.ts'
 import { VirtualRecorder } from '../virtual-recorder.ts'
 
@@ -11,6 +11,7 @@ const DAY_NS = 1_772_409_600_000_000_000n
 const BATCH_RECORDS = 20_000
 /** How often what was made is stored, in virtual time. */
 const SLICE_MS = 20_000
+const HOUR_MS = 3_600_000
 
 export type DayOptions = Readonly<{ hours: number; symbols: number; instants: number; seed: number }>
 
@@ -28,7 +29,7 @@ export type RecordedDay = Readonly<{
 
 /**
  * Records `hours` of simulated markets at their usual pace, over v1, into a migrated database, by the recorder's own parts but for
- * sockets and disk. `instants` truths are kept on the way, of symbols and instants drawn by the seed.
+ * sockets and disk, which settles what it recorded every hour. `instants` truths are kept on the way, of symbols and instants drawn by the seed.
  */
 export async function recordDay(url: string, options: DayOptions, say: (line: string) => void): Promise<RecordedDay> {
   const specs = SYMBOL_PRESETS.slice(0, options.symbols)
@@ -57,7 +58,9 @@ export async function recordDay(url: string, options: DayOptions, say: (line: st
       const made = recorder.records
       recorder.records = []
       await store(made, exchange.nowNs)
-      if (nowMs % 3_600_000 === 0) say(`recorded ${nowMs / 3_600_000} h`)
+      if (nowMs % HOUR_MS !== 0) continue
+      await settleAsOf(database, exchange.nowNs)
+      say(`recorded ${nowMs / HOUR_MS} h`)
     }
     const counts = symbols.map((symbol) => exchange.truth.counts(symbol))
     recorder.stop()
@@ -73,6 +76,15 @@ export async function recordDay(url: string, options: DayOptions, say: (line: st
   } finally {
     await database.close()
   }
+}
+
+/** What a recorder does by itself, on the day's own clock. */
+async function settleAsOf(database: Database, nowNs: bigint): Promise<void> {
+  const { rows } = await database.pool.query<{ before: string }>('select booktape.settleable_before($1) as before', [
+    instantText(nowNs),
+  ])
+  const before = rows[0]?.before ?? null
+  await settle(database, DAY, new AbortController().signal, { before })
 }
 
 /** In order of time, at whole steps of the virtual recorder, none in the first minute. */

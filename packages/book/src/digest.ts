@@ -1,17 +1,28 @@
 import { createHash } from 'node:crypto'
-import { levelCount, type OrderBook, priceOf, quantityOf, sideOf } from './order-book.ts'
+import type { DecimalText } from '@booktape/market'
+import { depth } from './depth.ts'
+import type { OrderBook } from './order-book.ts'
+
+/** One side, best level first, as `depth` gives it. */
+type Levels = Readonly<{ prices: readonly DecimalText[]; quantities: readonly DecimalText[] }>
 
 /**
  * A fingerprint of a book, the same live, in replay and from stored rows: SHA-256 over one line a level,
  * `bid <price> <quantity>` best first, then the asks best first, each line ended by a line feed. 64 hex digits.
  */
 export function bookDigest(book: OrderBook): string {
+  return levelsDigest(depth(book, 'bid'), depth(book, 'ask'))
+}
+
+/** The same of a book whose levels are at hand: to spell them costs more than to digest them. */
+export function levelsDigest(bids: Levels, asks: Levels): string {
+  return createHash('sha256')
+    .update(lines('bid', bids) + lines('ask', asks))
+    .digest('hex')
+}
+
+function lines(side: 'bid' | 'ask', { prices, quantities }: Levels): string {
   let text = ''
-  for (const side of ['bid', 'ask'] as const) {
-    const levels = sideOf(book, side)
-    for (let at = levelCount(book, side) - 1; at >= 0; at--) {
-      text += `${side} ${priceOf(levels, at)} ${quantityOf(levels, at)}\n`
-    }
-  }
-  return createHash('sha256').update(text).digest('hex')
+  for (const [at, price] of prices.entries()) text += `${side} ${price} ${quantities[at]}\n`
+  return text
 }

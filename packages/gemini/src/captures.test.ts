@@ -5,7 +5,7 @@ import { type LevelChange, VenueProtocolError } from '@booktape/market'
 import { decodeRestBook, decodeRestError, decodeRestTrades } from './decode-rest.ts'
 import { decodeSymbolDetails, decodeSymbols } from './decode-symbols.ts'
 import { decodeV1 } from './decode-v1.ts'
-import { decodeWs } from './decode-ws.ts'
+import { readWs } from './frames.fixture.ts'
 import { readJson } from './json.ts'
 
 /** Real frames, recorded by others; they lie beside the repository and not in it. */
@@ -141,7 +141,7 @@ test('the capture of the new API decodes: every time, id, price and quantity as 
   let changes = 0
   for (const line of linesOf('ws-production-2026-09-30.tsv')) {
     const frame = line.slice(line.indexOf('\t') + 1)
-    const message = decodeWs(frame)
+    const message = readWs(frame)
     switch (message.kind) {
       case 'depth': {
         const { update } = message
@@ -185,7 +185,7 @@ test('the capture of the new API shows claim 3 and claim 7: a snapshot first, th
   let chained = 0
   let stale = 0
   for (const line of linesOf('ws-production-2026-09-30.tsv')) {
-    const message = decodeWs(line.slice(line.indexOf('\t') + 1))
+    const message = readWs(line.slice(line.indexOf('\t') + 1))
     if (message.kind !== 'depth') continue
     const { firstUpdateId, lastUpdateId } = message.update
     const last = lastIds.get(message.symbol)
@@ -256,7 +256,7 @@ function describeV1(text: string): string {
 }
 
 function describeWs(text: string): string {
-  const message = decodeWs(text)
+  const message = readWs(text)
   switch (message.kind) {
     case 'response': {
       const error = message.error === null ? '' : ` ${message.error.code}`

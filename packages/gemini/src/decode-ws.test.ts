@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type ProtocolViolation, VenueProtocolError } from '@booktape/market'
-import { decodeWs } from './decode-ws.ts'
+import { readWs } from './frames.fixture.ts'
 
 for (const [name, text, expected] of [
   [
@@ -88,7 +88,7 @@ for (const [name, text, expected] of [
   ['a request, which no server sends', '{"id":1,"method":"ping"}', { kind: 'unknown', event: null }],
   ['depth without a name', '{"E":1,"s":"btcusd","U":1,"u":2,"b":[],"a":[]}', { kind: 'unknown', event: null }],
 ] as const) {
-  test(`reads ${name}`, () => assert.deepEqual(decodeWs(text), expected))
+  test(`reads ${name}`, () => assert.deepEqual(readWs(text), expected))
 }
 
 for (const [name, text, code] of [
@@ -125,7 +125,7 @@ for (const [name, text, code] of [
   ['a response whose status is a string', '{"id":1,"status":"200"}', 'WRONG_TYPE'],
   ['an error without code', '{"id":1,"status":400,"error":{}}', 'MISSING_FIELD'],
 ] as const) {
-  test(`refuses ${name}: ${code}`, () => assert.throws(() => decodeWs(text), violation(code)))
+  test(`refuses ${name}: ${code}`, () => assert.throws(() => readWs(text), violation(code)))
 }
 
 for (const [name, price] of [
@@ -156,8 +156,8 @@ for (const [name, price] of [
   ['400 digits', '1'.repeat(400)],
 ] as const) {
   test(`refuses ${name} for a price and for a quantity`, () => {
-    assert.throws(() => decodeWs(depth(`"U":1,"u":2,"b":[["${price}","1"]],"a":[]`)), violation('UNREADABLE_NUMBER'))
-    assert.throws(() => decodeWs(depth(`"U":1,"u":2,"b":[["1","${price}"]],"a":[]`)), violation('UNREADABLE_NUMBER'))
+    assert.throws(() => readWs(depth(`"U":1,"u":2,"b":[["${price}","1"]],"a":[]`)), violation('UNREADABLE_NUMBER'))
+    assert.throws(() => readWs(depth(`"U":1,"u":2,"b":[["1","${price}"]],"a":[]`)), violation('UNREADABLE_NUMBER'))
   })
 }
 
@@ -171,13 +171,13 @@ for (const [wire, canonical] of [
   ['999999999999999999.999999999999999999', '999999999999999999.999999999999999999'],
 ] as const) {
   test(`the price ${wire} is ${canonical}`, () => {
-    const message = decodeWs(depth(`"U":1,"u":2,"b":[["${wire}","1"]],"a":[]`))
+    const message = readWs(depth(`"U":1,"u":2,"b":[["${wire}","1"]],"a":[]`))
     assert.equal(message.kind === 'depth' && message.update.changes[0]?.price, canonical)
   })
 }
 
 test('an event named __proto__ and a key named __proto__ change no prototype', () => {
-  decodeWs('{"e":"__proto__","__proto__":{"polluted":true},"s":"__proto__"}')
+  readWs('{"e":"__proto__","__proto__":{"polluted":true},"s":"__proto__"}')
   assert.equal('polluted' in {}, false)
 })
 

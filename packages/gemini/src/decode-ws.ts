@@ -53,9 +53,11 @@ export type WsResponse = Readonly<{
  * Reads one frame of the new WebSocket API. Most frames do not name their stream: they are told apart by their fields, in the
  * order below (docs/gemini.md, claim 2). Throws VenueProtocolError.
  */
-export function decodeWs(text: string): WsMessage {
-  return scanDepth(text) ?? decodeFrame(text)
+export function decodeWs(frame: Uint8Array): WsMessage {
+  return scanDepth(frame) ?? decodeFrame(utf8.decode(frame))
 }
+
+const utf8 = new TextDecoder()
 
 /** The general way: reads the JSON, then its fields. For a frame that `scanDepth` can read it gives the same. */
 export function decodeFrame(text: string): WsMessage {

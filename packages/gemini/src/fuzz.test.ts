@@ -5,7 +5,7 @@ import { PROTOCOL_VIOLATIONS, VenueProtocolError } from '@booktape/market'
 import { decodeRestBook, decodeRestTrades } from './decode-rest.ts'
 import { decodeSymbolDetails, decodeSymbols } from './decode-symbols.ts'
 import { decodeV1 } from './decode-v1.ts'
-import { decodeWs } from './decode-ws.ts'
+import { readWs } from './frames.fixture.ts'
 
 /** How many mutated frames: 200,000, or what BOOKTAPE_FUZZ says. The seed is fixed, so a failing run can be run again. */
 const FRAMES = Number.parseInt(process.env['BOOKTAPE_FUZZ'] ?? '200000', 10)
@@ -55,7 +55,7 @@ function decodeAll(frame: string): void {
       if (!(error instanceof VenueProtocolError)) throw error
     }
   }
-  const message = decodeWs(frame)
+  const message = readWs(frame)
   if (message.kind === 'depth') {
     assert.match(message.symbol, SYMBOL)
     assert.ok(message.update.firstUpdateId <= message.update.lastUpdateId)

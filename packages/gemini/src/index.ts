@@ -35,7 +35,7 @@ export {
 } from './decode-rest.ts'
 export { decodeSymbolDetails, decodeSymbols } from './decode-symbols.ts'
 export { decodeV1, type V1Change, type V1Message, type V1Trade } from './decode-v1.ts'
-export { decodeWs, type WsMessage } from './decode-ws.ts'
+export { decodeFrame, decodeWs, type WsMessage } from './decode-ws.ts'
 export {
   REST_REASONS,
   type Remedy,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { decodeFrame } from './decode-ws.ts'
+import { bytesOf } from './frames.fixture.ts'
 import { scanDepth } from './scan-depth.ts'
 
 const frame =
@@ -15,7 +16,7 @@ for (const [name, text] of [
   ['the largest id', frame.replace('"u":104', '"u":9223372036854775807')],
 ] as const) {
   test(`scans a frame with ${name}, and gives what the general reader gives`, () => {
-    const scanned = scanDepth(text)
+    const scanned = scanDepth(bytesOf(text))
     assert.notEqual(scanned, null)
     assert.deepEqual(scanned, decodeFrame(text))
   })
@@ -41,10 +42,12 @@ for (const [name, text] of [
   ['a comma between no levels', frame.replace('["5.00","1.50"],["6","0.0"]', ',')],
   ['a symbol that is none', frame.replace('btcusd', 'btc/usd')],
   ['the asks in front of the bids', frame.replace('"b":', '"c":').replace('"a":', '"b":')],
+  ['a letter of two bytes', frame.replace('btcusd', 'btcüsd')],
+  ['a mark of byte order in front', `\ufeff${frame}`],
   ['no JSON', 'depthUpdate'],
   ['nothing', ''],
 ] as const) {
-  test(`leaves a frame with ${name} to the general reader`, () => assert.equal(scanDepth(text), null))
+  test(`leaves a frame with ${name} to the general reader`, () => assert.equal(scanDepth(bytesOf(text)), null))
 }
 
 test('of 100,000 depth frames with characters changed, what it scans is what the general reader gives', () => {
@@ -55,7 +58,7 @@ test('of 100,000 depth frames with characters changed, what it scans is what the
     fc.property(fc.array(change, { minLength: 1, maxLength: 2 }), (edits) => {
       let text = frame
       for (const { at, letter, cut } of edits) text = text.slice(0, at) + letter + text.slice(at + cut)
-      const depth = scanDepth(text)
+      const depth = scanDepth(bytesOf(text))
       if (depth === null) return
       scanned++
       assert.deepEqual(depth, decodeFrame(text))
@@ -63,4 +66,34 @@ test('of 100,000 depth frames with characters changed, what it scans is what the
     { numRuns: 100_000, seed: 20_260_930 },
   )
   assert.ok(scanned > 1_000, `only ${scanned} frames were scanned`)
+})
+
+test('of 100,000 depth frames with bytes changed, what it scans is what the general reader gives', () => {
+  const bytes = bytesOf(frame)
+  const levelsAt = frame.indexOf('"b":')
+  const change = fc.record({ at: fc.integer({ min: levelsAt, max: bytes.length - 1 }), to: fc.nat(255) })
+  let scanned = 0
+  fc.assert(
+    fc.property(change, ({ at, to }) => {
+      const changed = bytes.slice()
+      changed[at] = to
+      const depth = scanDepth(changed)
+      if (depth === null) return
+      scanned++
+      assert.deepEqual(depth, decodeFrame(new TextDecoder().decode(changed)))
+    }),
+    { numRuns: 100_000, seed: 20_261_121 },
+  )
+  assert.ok(scanned > 1_000, `only ${scanned} frames were scanned`)
+})
+
+test('reads ids of every length exactly', () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }), fc.nat(18), (large, cut) => {
+      const id = large / 10n ** BigInt(cut)
+      const depth = scanDepth(bytesOf(frame.replace('"U":100,"u":104', `"U":${id},"u":${id}`)))
+      assert.deepEqual([depth?.update.firstUpdateId, depth?.update.lastUpdateId], [id, id])
+    }),
+    { numRuns: 20_000, seed: 20_261_121 },
+  )
 })

@@ -152,15 +152,17 @@ export class GroupWriter {
 
   async #writeGroups(): Promise<void> {
     for (let group = this.#waiting.shift(); group !== undefined; group = this.#waiting.shift()) {
+      const pause = new Pause(this.#options.syncIntervalMs)
       try {
         await this.#write(group)
       } catch (error) {
+        pause.end()
         this.#fail(error)
         return
       }
       this.#spare = group.spare
       this.#announce(group)
-      await this.#gather()
+      await this.#gather(pause)
     }
     this.#running = false
   }
@@ -214,17 +216,11 @@ export class GroupWriter {
     for (const sync of synced) sync.resolve()
   }
 
-  /** Lets entries gather, unless someone waits for them or there is enough for a group already. */
-  async #gather(): Promise<void> {
-    const { syncIntervalMs } = this.#options
-    if (syncIntervalMs === 0 || this.#syncs.length > 0 || this.unsyncedBytes >= EAGER_GROUP_BYTES) return
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, syncIntervalMs)
-      this.#hurry = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
+  /** Lets entries gather to the end of the pause, unless someone waits for them or there is enough for a group already. */
+  async #gather(pause: Pause): Promise<void> {
+    if (this.#syncs.length > 0 || this.unsyncedBytes >= EAGER_GROUP_BYTES) return pause.end()
+    this.#hurry = () => pause.end()
+    await pause.over
     this.#hurry = () => undefined
   }
 
@@ -235,6 +231,23 @@ export class GroupWriter {
     const { onFailure } = this.#options
     for (const sync of this.#syncs.splice(0)) sync.reject(error)
     onFailure(error)
+  }
+}
+
+/** From the beginning of one group to that of the next: what the first one's sync took is no longer waited for. */
+class Pause {
+  readonly over: Promise<void>
+  readonly end: () => void
+
+  constructor(ms: number) {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.over = promise
+    const timer = ms === 0 ? undefined : setTimeout(resolve, ms)
+    this.end = () => {
+      clearTimeout(timer)
+      resolve()
+    }
+    if (ms === 0) resolve()
   }
 }
 

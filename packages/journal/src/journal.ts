@@ -31,7 +31,7 @@ export type JournalOptions = Readonly<{
   limitBytes: number
   /** A write or a sync failed. Called once; nothing is written after it. The process must end. */
   onFailure: (error: JournalError) => void
-  /** Pause between two groups in which entries gather; 0 for none. */
+  /** From the beginning of one group to that of the next, so that entries gather; 0 for no pause. */
   syncIntervalMs?: number
   /** The id of a journal that is created now; a random UUID otherwise. */
   journalId?: string

@@ -1,10 +1,10 @@
 import {
   applyChange,
-  bookDigest,
   bookFromLevels,
   depth,
   emptyBook,
   levelCount,
+  levelsDigest,
   type OrderBook,
   sameTop,
   topOfBook,
@@ -296,7 +296,7 @@ function takeSnapshot(
     bidQuantities: bids.quantities,
     askPrices: asks.prices,
     askQuantities: asks.quantities,
-    digest: bookDigest(track.book),
+    digest: levelsDigest(bids, asks),
   })
 }
 

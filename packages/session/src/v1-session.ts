@@ -241,10 +241,12 @@ function onRefusal(session: V1Session, at: Instant, reason: string, run: RunSett
   step.observations.push({ kind: 'parked', feed: 'v1', symbol: session.track.symbol, reason, retryInMs })
 }
 
+const utf8 = new TextDecoder()
+
 function read(session: V1Session, event: FrameEvent, place: MessagePlace, step: Step): V1Message | null {
   try {
     if (event.isBinary) throw new VenueProtocolError('BINARY_FRAME', 'a binary frame on a text feed')
-    return decodeV1(new TextDecoder().decode(event.payload))
+    return decodeV1(utf8.decode(event.payload))
   } catch (error) {
     if (!(error instanceof VenueProtocolError)) throw error
     quarantine(session.track.symbol, 'v1', place, `${error.code}: ${error.message}`, event.payload, step)

@@ -195,9 +195,8 @@ function onFrame(session: WsSession, event: FrameEvent, run: RunSettings, step: 
   const place: MessagePlace = { at: event.at, sessionId: link.sessionId, messageSeq: event.messageSeq }
   const ask = (make: (id: number) => string) => send(session, link, make, step)
 
-  const text = event.isBinary ? null : new TextDecoder().decode(event.payload)
-  const message = read(text, event.payload, place, step)
-  if (message === null) return onUnreadable(session, text ?? '', provenUntil, run, ask, step)
+  const message = read(event, place, step)
+  if (message === null) return onUnreadable(session, event, provenUntil, run, ask, step)
   const symbol = 'symbol' in message ? message.symbol : null
   const subscription = symbol === null ? undefined : session.subscriptions.get(symbol)
   observe(message, subscription?.track.symbol ?? null, step)
@@ -287,12 +286,13 @@ function onUnowned(
  */
 function onUnreadable(
   session: WsSession,
-  text: string,
+  { isBinary, payload }: FrameEvent,
   provenUntil: Instant,
   run: RunSettings,
   ask: subscriptions.Ask,
   step: Step,
 ): void {
+  const text = isBinary ? '' : utf8.decode(payload)
   const named = session.subscriptions.get(/"s"\s*:\s*"([^"\\]{1,64})"/.exec(text)?.[1]?.toLowerCase() ?? '')
   const touched = named === undefined ? [...session.subscriptions.values()] : [named]
   const { link } = session
@@ -304,10 +304,12 @@ function onUnreadable(
   }
 }
 
-function read(text: string | null, payload: Uint8Array, place: MessagePlace, step: Step): WsMessage | null {
+const utf8 = new TextDecoder()
+
+function read({ isBinary, payload }: FrameEvent, place: MessagePlace, step: Step): WsMessage | null {
   try {
-    if (text === null) throw new VenueProtocolError('BINARY_FRAME', 'a binary frame on a text feed')
-    return decodeWs(text)
+    if (isBinary) throw new VenueProtocolError('BINARY_FRAME', 'a binary frame on a text feed')
+    return decodeWs(payload)
   } catch (error) {
     if (!(error instanceof VenueProtocolError)) throw error
     quarantine(null, 'ws', place, `${error.code}: ${error.message}`, payload, step)

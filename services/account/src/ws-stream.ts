@@ -1,7 +1,7 @@
 import {
   ACCOUNT_STREAMS,
   decodeAccountMessage,
-  decodeWs,
+  decodeFrame,
   type OrderUpdate,
   pingRequest,
   subscribeRequest,
@@ -47,7 +47,7 @@ export function onWsFrame(stream: Stream, text: string, context: Context): void 
 }
 
 function onOther(stream: Stream, text: string, context: Context): void {
-  const message = decodeWs(text)
+  const message = decodeFrame(text)
   if (message.kind !== 'response') {
     context.step.observations.push({ kind: 'anomaly', feed: 'ws', anomaly: 'unknown_type' })
     return

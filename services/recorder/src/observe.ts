@@ -1,10 +1,9 @@
-import type { Feed } from '@booktape/market'
 import type { Logger, Metrics } from '@booktape/runtime'
-import { type CorridorEvent, type Observation, type Step, trackKey } from '@booktape/session'
+import { type CorridorEvent, type Observation, type Step } from '@booktape/session'
 import type { GatheredRows, PoisonRow } from '@booktape/store'
 import { type Look, setGauges } from './gauges.ts'
 import { declareMetrics, type RecorderMetrics } from './metric-table.ts'
-import { Tally } from './tally.ts'
+import { SeenBooks } from './seen-books.ts'
 
 /** What a recorder was told of itself. */
 export type Identity = Readonly<{ line: string; shard: number; shards: number; journalLimitBytes: number }>
@@ -13,9 +12,7 @@ export type Identity = Readonly<{ line: string; shard: number; shards: number; j
 export class Observer {
   readonly #log: Logger
   readonly #metrics: RecorderMetrics
-  readonly #messages: Tally<{ feed: Feed; symbol: string; kind: string }>
-  readonly #changes: Tally<{ feed: Feed; symbol: string }>
-  readonly #lastMessageNs = new Map<string, bigint>() // monotonic, by feed and symbol
+  readonly #books = new SeenBooks()
   #housekeptNs: bigint | null = null // monotonic
 
   constructor(metrics: Metrics, log: Logger, { line, shard, shards, journalLimitBytes }: Identity) {
@@ -25,8 +22,6 @@ export class Observer {
     this.#metrics.journalLimit.set(journalLimitBytes)
     // What is rare and alarming stands at 0 from the start: Prometheus sees no increase in a series that begins at 1.
     for (const state of ['filled', 'unfillable']) this.#metrics.tradesSettled.inc({ state }, 0)
-    this.#messages = new Tally((labels, by) => this.#metrics.messages.inc(labels, by))
-    this.#changes = new Tally((labels, by) => this.#metrics.changes.inc(labels, by))
     this.#log = log
   }
 
@@ -98,21 +93,15 @@ export class Observer {
 
   #count(event: CorridorEvent, seen: Observation): void {
     switch (seen.kind) {
-      case 'message': {
-        const { feed, message } = seen
-        const symbol = seen.symbol ?? 'none'
-        this.#messages.add(`${feed} ${symbol} ${message}`, 1, () => ({ feed, symbol, kind: message }))
-        if (seen.symbol !== null) this.#lastMessageNs.set(trackKey(feed, seen.symbol), event.at.monoNs)
+      case 'message':
+        this.#books.message(seen.feed, seen.symbol, seen.message, event.at.monoNs)
         if (seen.eventTimeNs !== null) {
           this.#metrics.eventLag.observe({ feed: seen.feed }, seconds(event.at.wallNs - seen.eventTimeNs))
         }
         return
-      }
-      case 'changes': {
-        const { feed, symbol } = seen
-        this.#changes.add(`${feed} ${symbol}`, seen.count, () => ({ feed, symbol }))
+      case 'changes':
+        this.#books.changes(seen.feed, seen.symbol, seen.count)
         return
-      }
       case 'anomaly':
         this.#metrics.anomalies.inc(
           { feed: seen.feed, symbol: seen.symbol ?? 'none', anomaly: seen.anomaly },
@@ -201,9 +190,11 @@ export class Observer {
 
   /** Brings everything up to date; called when somebody asks for metrics. */
   gauge(look: Look): void {
-    this.#messages.flush()
-    this.#changes.flush()
-    setGauges(this.#metrics, look, { lastMessageNs: this.#lastMessageNs, housekeptNs: this.#housekeptNs })
+    this.#books.count({
+      messages: (labels, by) => this.#metrics.messages.inc(labels, by),
+      changes: (labels, by) => this.#metrics.changes.inc(labels, by),
+    })
+    setGauges(this.#metrics, look, { lastMessageNs: this.#books.lastNs(), housekeptNs: this.#housekeptNs })
   }
 }
 

@@ -379,12 +379,15 @@ export class Scribe<G extends Gathering = GatheredRows> {
         this.#waiting.some(isFull) ||
         ms > COMMIT_INTERVAL_MS
       )
-        woken.abort()
+        woken.abort(WOKEN)
     }
     await this.#clock.sleep(ms, woken.signal).catch(ignoreAbort(woken.signal))
     this.#wake = null
   }
 }
+
+/** Given as a reason because without one an abort makes an error, with its stack, some dozen times a second. */
+const WOKEN = 'woken'
 
 /** Runs one job while the next is prepared. A job that gives false is the last. */
 class OneAtATime<T> {

@@ -12,7 +12,7 @@ export const idle: Area = {
   run: async (options) => {
     const shape = options.isSmoke
       ? { symbols: 25, levelsPerSide: 20, framesPerCycle: 10, cycles: 1, seed: options.seed }
-      : { symbols: SYMBOLS, levelsPerSide: 300, framesPerCycle: 50, cycles: 2, seed: options.seed }
+      : { symbols: SYMBOLS, levelsPerSide: 300, framesPerCycle: 50, cycles: 8, seed: options.seed }
     const plan = planOf(shape)
     const runs = await measureRuns(options, plan, FRAMES_PER_SECOND)
     const share = runs('share of a core', 'cores', 'less', (run) => run.cpuShare)

@@ -1,7 +1,10 @@
 import { zstdCompressSync } from 'node:zlib'
+import { invariant } from '@booktape/market'
+import { openDatabase, settle } from '@booktape/store'
 import { type Area, atMost, figureOf, type Metric, OURS, roundRobin } from '../measure.ts'
 import { CHANGE_TABLE, changeRows, storePlainChanges } from '../plain-changes.ts'
 import type { BenchDatabase, BenchServer } from '../server.ts'
+import { START_NS } from '../session-driver.ts'
 import { openStore, recordsOf } from '../stored-work.ts'
 import { frameText, makeWorkload, type Workload } from '../workload.ts'
 
@@ -26,13 +29,31 @@ export const storage: Area = {
 
 type Way = Readonly<{ name: string; note: string; store(): Promise<Readonly<{ bytes: number; isRight: boolean }>> }>
 
+type Kept = Readonly<{ withBooks: boolean; isSettled: boolean }>
+
+/** As an hour or two later, and after midnight, when the emptied partition goes. */
+async function settleAll(url: string): Promise<void> {
+  const database = openDatabase(url, { applicationName: 'booktape bench', max: 1 })
+  try {
+    const nextDay = new Date(Number(START_NS / 1_000_000n) + DAY_MS).toISOString().slice(0, 10)
+    const { droppedPartitions } = await settle(database, nextDay, new AbortController().signal, {
+      before: `${nextDay}T00:00:00Z`,
+    })
+    invariant(droppedPartitions > 0, 'a day that is settled leaves no rows')
+  } finally {
+    await database.close()
+  }
+}
+
+const DAY_MS = 86_400_000
+
 async function measureSizes(work: Workload, rounds: number, server: BenchServer): Promise<Metric> {
   const recorded = [...recordsOf(work, FRAME_NS)]
   const rows = changeRows(
     work,
     recorded.slice(1).map(({ atNs }) => atNs),
   )
-  const ours = (name: string, note: string, withBooks: boolean): Way => ({
+  const ours = (name: string, note: string, { withBooks, isSettled }: Kept): Way => ({
     name,
     note,
     store: () =>
@@ -47,6 +68,7 @@ async function measureSizes(work: Workload, rounds: number, server: BenchServer)
         return async () => {
           await store.write(kept)
           await store.close()
+          if (isSettled) await settleAll(database.url)
         }
       }),
   })
@@ -74,8 +96,12 @@ async function measureSizes(work: Workload, rounds: number, server: BenchServer)
   }
   const right = new Map<Way, boolean>()
   const ways = [
-    ours(OURS, 'readable as market.book_changes', false),
-    ours('booktape with its books of every minute', 'snapshots counted in', true),
+    ours(OURS, 'settled, readable as market.book_changes', { withBooks: false, isSettled: true }),
+    ours('booktape with its books', 'settled, with those that are kept to find a book fast', {
+      withBooks: true,
+      isSettled: true,
+    }),
+    ours('booktape, fresh rows', 'of the last hours, until they are settled', { withBooks: false, isSettled: false }),
     plain('a row a change, numeric', CHANGE_TABLE),
     plain('a row a change, float8', CHANGE_TABLE.replaceAll('numeric', 'float8')),
     archive,
