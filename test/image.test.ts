@@ -18,6 +18,13 @@ import { environment, startDatabase, startExchange } from './surroundings.ts'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 
+test('the image, the command and the benchmarks give Node the same room for what lives shortly', () => {
+  const room = ['services/cli/bin/booktape', 'deploy/docker/Dockerfile', 'test/bench/recorder-process.ts'].map(
+    (path) => /--max-semi-space-size=\d+/.exec(read(path))?.[0],
+  )
+  assert.deepEqual(room, Array(3).fill('--max-semi-space-size=16'))
+})
+
 const noNamespaces =
   spawnSync('unshare', ['--user', '--pid', '--fork', 'true']).status === 0 ? false : 'no namespaces on this machine'
 

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { nodeOnOwnCore } from './pinning.ts'
 
 const MAIN = fileURLToPath(new URL('../../services/cli/src/main.ts', import.meta.url))
+/** As services/cli/bin/booktape and the image give it. */
+const NODE_ROOM = '--max-semi-space-size=16'
 const TICKS_PER_SECOND = 100 // USER_HZ, on every Linux
 
 /** A process that is measured: what it used, by the kernel's word. */
@@ -69,7 +71,7 @@ export class RecorderProcess extends MeasuredProcess {
   constructor(env: Readonly<Record<string, string>>, profileDirectory: string | null) {
     const profile = profileDirectory === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`]
     const { command, before } = nodeOnOwnCore
-    const child = spawn(command, [...before, ...profile, MAIN, 'record'], {
+    const child = spawn(command, [...before, NODE_ROOM, ...profile, MAIN, 'record'], {
       env: { ...env, BOOKTAPE_HTTP_PORT: '0', BOOKTAPE_LOG_LEVEL: 'info' },
       stdio: ['ignore', 'pipe', 'pipe'],
     })

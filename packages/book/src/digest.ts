@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { DecimalText } from '@booktape/market'
 import { depth } from './depth.ts'
 import type { OrderBook } from './order-book.ts'
@@ -16,9 +16,7 @@ export function bookDigest(book: OrderBook): string {
 
 /** The same of a book whose levels are at hand: to spell them costs more than to digest them. */
 export function levelsDigest(bids: Levels, asks: Levels): string {
-  return createHash('sha256')
-    .update(lines('bid', bids) + lines('ask', asks))
-    .digest('hex')
+  return hash('sha256', lines('bid', bids) + lines('ask', asks))
 }
 
 function lines(side: 'bid' | 'ask', { prices, quantities }: Levels): string {

@@ -60,8 +60,8 @@ export function setNumber(
   const present = at < length && keys[at] === key
   if (amount === 0) {
     if (!present) return 'absent'
-    keys.copyWithin(at, at + 1, length)
-    quantities.copyWithin(at, at + 1, length)
+    closeAt(keys, at, length)
+    closeAt(quantities, at, length)
     side.length--
     return 'removed'
   }
@@ -139,11 +139,26 @@ function insert(side: NumberSide, at: number, key: number, amount: number): void
     side.quantities = grown(side.quantities, capacity)
   }
   const { keys, quantities } = side
-  keys.copyWithin(at + 1, at, length)
-  quantities.copyWithin(at + 1, at, length)
+  openAt(keys, at, length)
+  openAt(quantities, at, length)
   keys[at] = key
   quantities[at] = amount
   side.length++
+}
+
+/** Up to here a loop is faster than the call of `copyWithin`; nine changes in ten are nearer to the best level. */
+const NEAR = 24
+
+/** Moves what stands from `at` on one further; there is room. */
+function openAt(values: Float64Array, at: number, length: number): void {
+  if (length - at > NEAR) values.copyWithin(at + 1, at, length)
+  else for (let i = length; i > at; i--) values[i] = values[i - 1] as number
+}
+
+/** Moves what stands after `at` one back. */
+function closeAt(values: Float64Array, at: number, length: number): void {
+  if (length - at > NEAR) values.copyWithin(at, at + 1, length)
+  else for (let i = at + 1; i < length; i++) values[i - 1] = values[i] as number
 }
 
 function grown(values: Float64Array, capacity: number): Float64Array {
