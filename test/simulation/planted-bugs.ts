@@ -106,7 +106,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     foundBy: 1,
     file: 'packages/book/src/number-side.ts',
     right:
-      '    keys.copyWithin(at, at + 1, length)\n    quantities.copyWithin(at, at + 1, length)\n' +
+      '    closeAt(keys, at, length)\n    closeAt(quantities, at, length)\n' +
       "    side.length--\n    return 'removed'\n",
     wrong: "    return 'removed'\n",
   },
