@@ -6,7 +6,7 @@ import { nodeOnOwnCore } from './pinning.ts'
 
 const MAIN = fileURLToPath(new URL('../../services/cli/src/main.ts', import.meta.url))
 /** As services/cli/bin/booktape and the image give it. */
-const NODE_ROOM = '--max-semi-space-size=16'
+export const NODE_ROOM = '--max-semi-space-size=16'
 const TICKS_PER_SECOND = 100 // USER_HZ, on every Linux
 
 /** A process that is measured: what it used, by the kernel's word. */

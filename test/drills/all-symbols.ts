@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { migrate } from '@booktape/store'
-import { histogramPercentile } from '../bench/recorder-process.ts'
+import { histogramPercentile, NODE_ROOM } from '../bench/recorder-process.ts'
 import { CrashingPostgres } from '../chaos/crashing-postgres.ts'
 import { booksMissing } from '../chaos/recorder-pages.ts'
 import { SpawnedRecorder } from '../chaos/spawned-recorder.ts'
@@ -40,6 +40,7 @@ export const allSymbols: Drill = {
         BOOKTAPE_DATA_DIR: directory,
         BOOKTAPE_HTTP_PORT: '0',
         DATABASE_URL: postgres.url,
+        NODE_OPTIONS: NODE_ROOM,
         ...exchange.environment,
       },
       postgres.password,
