@@ -18,7 +18,8 @@ import {
 /** What becomes of a frame on its way from the exchange to the recorder. */
 export type Intercept = (connection: number, frame: Frame) => readonly Frame[]
 
-const STEP_NS = 20_000_000n
+/** Whatever the exchange says within a step is received at its end. */
+export const STEP_NS = 20_000_000n
 const TICK_NS = BigInt(TICK_MS) * 1_000_000n
 const V1_BASE = 'ws://127.0.0.1:1'
 const WS_BASE = 'ws://127.0.0.1:2'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { RecordedDay, Truth } from './recorded-day.ts'
+import type { RecordedDay, TrueTrade, Truth } from './recorded-day.ts'
 
 type Rows = readonly (readonly (string | null)[])[]
 
@@ -8,8 +8,9 @@ export type Question = Readonly<{
   name: string
   times: number
   sql: string
+  lookup?: string // takes the values and gives those that `sql` takes; not timed
   values(truth: Truth, day: RecordedDay): readonly string[]
-  isRight?: (rows: Rows, truth: Truth) => boolean
+  isRight?: (rows: Rows, truth: Truth, day: RecordedDay) => boolean
 }>
 
 const here = ({ symbol, at }: Truth): string[] => [symbol, at]
@@ -101,11 +102,11 @@ export const QUESTIONS: readonly Question[] = [
     },
   },
   {
-    name: 'book_at_update, ten levels, with a look for the id',
+    name: 'book_at_update, ten levels',
     times: 100,
-    sql: `select b.side, b.price, b.quantity
-      from market.book_between($1, $2, $2::timestamptz + interval '1 microsecond', 1) c
-      cross join lateral market.book_at_update($1, c.epoch_id, c.update_id, 10) b`,
+    lookup: `select $1, epoch_id, update_id
+      from market.book_between($1, $2, $2::timestamptz + interval '1 microsecond', 1) order by update_id desc limit 1`,
+    sql: 'select side, price, quantity from market.book_at_update($1, $2, $3, 10)',
     values: here,
     isRight: (rows, truth) => sameLevels(rows, truth, 10),
   },
@@ -128,20 +129,25 @@ export const QUESTIONS: readonly Question[] = [
   {
     name: 'changes_between, a minute',
     times: 100,
-    sql: `select count(*) from market.changes_between($1, $2::timestamptz - interval '1 minute', $2)`,
+    sql: `select update_id, side, price, quantity from market.changes_between($1, $2::timestamptz - interval '1 minute', $2)
+      where not is_snapshot`,
     values: here,
+    isRight: (rows, { lastMinute }) => rows.map((row) => row.join()).join(';') === lastMinute.join(';'),
   },
   {
     name: 'bars, the whole recording by minutes',
     times: 50,
-    sql: `select count(*) from market.bars($1, '1 minute', $2, $3)`,
+    sql: `select to_char(bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI'), open, high, low, close, volume, notional, trade_count
+      from market.bars($1, '1 minute', $2, $3)`,
     values: ({ symbol }, { from, to }) => [symbol, from, to],
+    isRight: (rows, { symbol }, day) => areTrueBars(rows, day.tradesOf.get(symbol) ?? []),
   },
   {
     name: 'coverage, the whole recording',
     times: 50,
-    sql: `select * from market.coverage($1, 'v1', $2, $3)`,
+    sql: `select state from market.coverage($1, 'v1', $2::timestamptz + interval '1 minute', $3)`,
     values: ({ symbol }, { from, to }) => [symbol, from, to],
+    isRight: (rows) => rows.map((row) => row.join()).join(';') === 'live', // from its first minute to its end, without a hole
   },
   {
     name: 'quotes_between, an hour',
@@ -213,6 +219,38 @@ export function differences(day: RecordedDay): readonly (readonly [what: string,
       [symbol, middle],
     ],
   ]
+}
+
+/** Each minute of the day, also those without a trade. */
+function areTrueBars(rows: Rows, trades: readonly TrueTrade[]): boolean {
+  const minutes = new Map<string, TrueTrade[]>()
+  for (const trade of trades) {
+    const minute = new Date(Number(trade.eventTimeNs / 1_000_000n)).toISOString().slice(0, 'YYYY-MM-DDTHH:MM'.length)
+    const known = minutes.get(minute)
+    if (known === undefined) minutes.set(minute, [trade])
+    else known.push(trade)
+  }
+  return (
+    rows.every(([bucket, open, high, low, close, volume, notional, count]) => {
+      const made = minutes.get(bucket ?? '') ?? []
+      minutes.delete(bucket ?? '')
+      if (made.length === 0) return open === null && close === null && exact(volume) === 0n && count === '0'
+      const prices = made.map(({ price }) => exact(price))
+      const [least, most] = prices.reduce(
+        ([a, b], price) => [price < a ? price : a, price > b ? price : b],
+        [prices[0] ?? 0n, prices[0] ?? 0n],
+      )
+      return (
+        exact(open) === prices[0] &&
+        exact(high) === most &&
+        exact(low) === least &&
+        exact(close) === prices.at(-1) &&
+        exact(volume) === made.reduce((sum, { quantity }) => sum + exact(quantity), 0n) &&
+        exact(notional) === made.reduce((sum, { price, quantity }) => sum + exact(price) * exact(quantity), 0n) / ONE &&
+        count === String(made.length)
+      )
+    }) && minutes.size === 0
+  )
 }
 
 /** Decimals as whole numbers of 10^-36, and quotients rounded there, halves up: what docs/data.md promises. */

@@ -3,7 +3,7 @@ import { type BookText, Exchange, SYMBOL_PRESETS } from '@booktape/exchange'
 import { deriveId, type MarketRecord } from '@booktape/market'
 import { type Database, ensurePartitions, openDatabase, settle, Writer } from '@booktape/store'
 import { Dice } from '../simulation/dice.ts'
-import { VirtualRecorder } from '../virtual-recorder.ts'
+import { STEP_NS, VirtualRecorder } from '../virtual-recorder.ts'
 
 /** 2026-03-02T00:00:00Z: the day that is recorded. */
 export const DAY = '2026-03-02'
@@ -12,11 +12,20 @@ const BATCH_RECORDS = 20_000
 /** How often what was made is stored, in virtual time. */
 const SLICE_MS = 20_000
 const HOUR_MS = 3_600_000
+const MINUTE_NS = 60_000_000_000n
 
 export type DayOptions = Readonly<{ hours: number; symbols: number; instants: number; seed: number }>
 
 /** What the exchange knew of one symbol at one instant, when everything up to it had been received. */
-export type Truth = Readonly<{ symbol: string; at: string; book: BookText; digest: string }>
+export type Truth = Readonly<{
+  symbol: string
+  at: string
+  book: BookText
+  digest: string
+  lastMinute: readonly string[] // changes received in the minute before: `<update id>,<side>,<price>,<quantity>`
+}>
+
+export type TrueTrade = ReturnType<Exchange['truth']['trades']>[number]
 
 export type RecordedDay = Readonly<{
   symbols: readonly string[]
@@ -25,6 +34,7 @@ export type RecordedDay = Readonly<{
   truths: readonly Truth[]
   changes: number
   trades: number
+  tradesOf: ReadonlyMap<string, readonly TrueTrade[]> // by symbol, oldest first
 }>
 
 /**
@@ -72,6 +82,7 @@ export async function recordDay(url: string, options: DayOptions, say: (line: st
       truths,
       changes: counts.reduce((sum, { changes }) => sum + changes, 0),
       trades: counts.reduce((sum, { trades }) => sum + trades, 0),
+      tradesOf: new Map(symbols.map((symbol) => [symbol, exchange.truth.trades(symbol)])),
     }
   } finally {
     await database.close()
@@ -105,7 +116,22 @@ function truthOf(exchange: Exchange, symbol: string): Truth {
   const book = exchange.truth.bookAfter(symbol, exchange.truth.lastUpdateId(symbol))
   const lines = [...book.bids.map(([p, q]) => `bid ${p} ${q}\n`), ...book.asks.map(([p, q]) => `ask ${p} ${q}\n`)]
   const digest = createHash('sha256').update(lines.join('')).digest('hex')
-  return { symbol, at: instantText(exchange.nowNs), book: { bids: book.bids, asks: book.asks }, digest }
+  return {
+    symbol,
+    at: instantText(exchange.nowNs),
+    book: { bids: book.bids, asks: book.asks },
+    digest,
+    lastMinute: changesReceived(exchange, symbol, exchange.nowNs - MINUTE_NS, exchange.nowNs),
+  }
+}
+
+/** In [fromNs, toNs), both at ends of steps: what happens within a step is received when it ends. */
+function changesReceived({ truth }: Exchange, symbol: string, fromNs: bigint, toNs: bigint): string[] {
+  const [oldest = 0n] = truth.updateIds(symbol)
+  return truth
+    .changes(symbol, oldest, truth.lastUpdateId(symbol))
+    .filter(({ eventTimeNs }) => eventTimeNs > fromNs - STEP_NS && eventTimeNs <= toNs - STEP_NS)
+    .map(({ updateId, side, price, quantity }) => `${updateId},${side},${price},${quantity}`)
 }
 
 /** Gives a function that stores records, in batches, as those of one journal. */
