@@ -2,15 +2,16 @@ import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { AreaOrder } from './area-process.ts'
 import { AREAS } from './areas.ts'
+import { flameSvg } from './flame.ts'
 import { type Area, type AreaResult, loadAverage } from './measure.ts'
 import { pageWith, type Taken } from './page.ts'
 import { areaText, smokeText, wrongOnes } from './report.ts'
-import { readStages, stagesText } from './stages.ts'
+import { readProfile, stagesOf, stagesText } from './stages.ts'
 
 const USAGE = `npm run bench -- [area ...] [options]
 
@@ -22,7 +23,7 @@ areas: ${AREAS.map(({ name }) => name).join(', ')}; all of them when none is nam
   --rounds N        rounds of each contestant (default 5)
   --seed N          of the workload (default 42)
   --smoke           tiny sizes and one round: is everything right, never how fast
-  --profile DIR     keeps CPU profiles of the recorder in the areas pipeline, readers, outage and idle, and says where its time went
+  --profile DIR     keeps CPU profiles of the recorder in the areas pipeline, readers, outage and idle, and says where its time went; a picture beside each
 `
 
 const { values, positionals } = parseArgs({
@@ -76,9 +77,13 @@ async function bench(areas: readonly Area[]): Promise<number> {
   return wrong.length === 0 ? 0 : 1
 }
 
+/** Where the time went, and a picture of it beside each profile. */
 async function sayStages(directory: string): Promise<void> {
-  for (const name of (await readdir(directory)).filter((file) => file.endsWith('.cpuprofile')).sort())
-    process.stderr.write(`${name}\n${stagesText(await readStages(join(directory, name)))}\n`)
+  for (const name of (await readdir(directory)).filter((file) => file.endsWith('.cpuprofile')).sort()) {
+    const profile = await readProfile(join(directory, name))
+    process.stderr.write(`${name}\n${stagesText(stagesOf(profile))}\n`)
+    await writeFile(join(directory, `${basename(name, '.cpuprofile')}.svg`), flameSvg(profile, 'booktape record'))
+  }
 }
 
 async function take({ name }: Area): Promise<AreaResult> {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 
 /** What `node --cpu-prof` writes, as far as it is read here. */
-type CpuProfile = Readonly<{
+export type CpuProfile = Readonly<{
   nodes: readonly Readonly<{
     id: number
     callFrame: Readonly<{ functionName: string; url: string; lineNumber: number }>
@@ -19,8 +19,8 @@ export type Stages = Readonly<{
 }>
 
 const SHOWN = 20
-const IDLE = '(idle)'
-const COLLECTOR = '(garbage collector)'
+export const IDLE = '(idle)'
+export const COLLECTOR = '(garbage collector)'
 /** Loading modules is no part of recording. */
 const START = /^node:internal\/(?:modules|process\/execution|bootstrap|vm)/
 
@@ -58,8 +58,8 @@ export function stagesOf(profile: CpuProfile): Stages {
   return { busyMs: busy / 1e3, stages: shares(byStage), functions: shares(byFunction).slice(0, SHOWN) }
 }
 
-export async function readStages(file: string): Promise<Stages> {
-  return stagesOf(JSON.parse(await readFile(file, 'utf8')) as CpuProfile)
+export async function readProfile(file: string): Promise<CpuProfile> {
+  return JSON.parse(await readFile(file, 'utf8')) as CpuProfile
 }
 
 export function stagesText({ busyMs, stages, functions }: Stages): string {
@@ -74,7 +74,8 @@ export function stagesText({ busyMs, stages, functions }: Stages): string {
   ].join('\n')
 }
 
-function ownStage({ functionName, url }: CpuProfile['nodes'][number]['callFrame']): string | null {
+/** The part that a frame belongs to; null for Node's own, which work for whoever called them. */
+export function ownStage({ functionName, url }: CpuProfile['nodes'][number]['callFrame']): string | null {
   if (functionName === IDLE) return IDLE
   if (functionName === COLLECTOR) return 'garbage collector'
   if (START.test(url)) return 'start'
