@@ -125,12 +125,15 @@ function truthOf(exchange: Exchange, symbol: string): Truth {
   }
 }
 
-/** In [fromNs, toNs), both at ends of steps: what happens within a step is received when it ends. */
+/**
+ * In (fromNs, toNs), both at ends of steps: what happens within a step is received when it ends. What was received at `fromNs` itself is in
+ * the book with which `changes_between` begins.
+ */
 function changesReceived({ truth }: Exchange, symbol: string, fromNs: bigint, toNs: bigint): string[] {
   const [oldest = 0n] = truth.updateIds(symbol)
   return truth
     .changes(symbol, oldest, truth.lastUpdateId(symbol))
-    .filter(({ eventTimeNs }) => eventTimeNs > fromNs - STEP_NS && eventTimeNs <= toNs - STEP_NS)
+    .filter(({ eventTimeNs }) => eventTimeNs > fromNs && eventTimeNs <= toNs - STEP_NS)
     .map(({ updateId, side, price, quantity }) => `${updateId},${side},${price},${quantity}`)
 }
 
