@@ -104,8 +104,8 @@ const TABLES: Readonly<Record<string, string>> = {
       m.prices::text, m.quantities::text
     from booktape.book_messages m join booktape.epochs e using (epoch_id)
     order by m.feed, m.symbol, m.received_time_ns, m.message_seq`,
-  books: `select symbol, feed, update_id, reason, digest from market.book_snapshots where reason <> 'interval'
-    order by feed, symbol, taken_at, reason = 'initial'`,
+  books: `select b.symbol, b.feed, b.update_id, b.reason, b.digest from market.book_snapshots b join market.epochs e using (epoch_id)
+    where b.reason <> 'interval' order by b.feed, b.symbol, e.started_at, b.reason = 'epoch_end'`,
   trades: `select symbol, trade_id, event_time_ns / 1000000 as event_ms, price, quantity, taker_side, broken from market.trades
     where event_time_ns >= $1 order by symbol, trade_id`,
   quotes: `select symbol, feed, update_id, event_time_ns, bid_price, bid_quantity, ask_price, ask_quantity from market.quotes

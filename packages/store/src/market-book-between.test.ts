@@ -320,4 +320,33 @@ describe('market.book_between', () => {
       '04:00.000000 5 6x1 |',
     ])
   })
+
+  for (const [plan, setting] of [
+    ['by the key', 'set enable_seqscan = off'],
+    ['row by row', 'set enable_seqscan = on'],
+  ] as const) {
+    test(`of an epoch without updates the book is known from its beginning, not from its end: read ${plan}`, async () => {
+      const symbol = `quiet${plan === 'by the key' ? 'a' : 'b'}usd`
+      const journal = await recording.journal(symbol, 'a', '10:30:00')
+      const epoch = await recording.epoch(symbol, { symbol, journal, from: '10:00:00', to: '10:10:00' })
+      const book = { bids: [['1', '1']], asks: [] } as const
+      await recording.snapshot(epoch, '10:10:00', 1, book, { reason: 'epoch_end' })
+      await recording.snapshot(epoch, '10:00:00', 1, book)
+      await recording.gap(symbol, { symbol, journal, from: '10:10:00', cause: 'stopped' })
+      await recording.client.query(setting)
+      assert.deepEqual(await books('09:59:00', '10:20:00', 1, null, symbol), [
+        '59:00.000000 unknown',
+        '00:00.000000 1 1x1 |',
+        '10:00.000001 unknown',
+      ])
+      const changes = await recording.rows(
+        `select to_char(received_time, 'MI:SS'), side, price, is_snapshot from market.changes_between($1, $2, $3)`,
+        symbol,
+        at('09:59:00'),
+        at('10:20:00'),
+      )
+      assert.deepEqual(changes.map(String), ['00:00,bid,1,t'])
+      await recording.client.query('reset enable_seqscan')
+    })
+  }
 })

@@ -25,6 +25,7 @@ const ALL = [
   '0014_trade_reads.sql',
   '0015_archived_manifests.sql',
   '0016_account.sql',
+  '0017_first_book.sql',
 ]
 /** The newest; 9999 stands for the next one. */
 const NEWEST = ALL.at(-1) ?? ''
