@@ -218,6 +218,53 @@ export function differences(day: RecordedDay): readonly (readonly [what: string,
        where o.order_flow_imbalance is distinct from f.flow and not (o.quote_count = 0 and f.flow is null)`,
       [symbol, middle],
     ],
+    [
+      'minutes of an hour whose quoted spread does not follow from how long each top of the book stood',
+      `with tops as (
+         select book_time, ask_prices[1] - bid_prices[1] as spread, (ask_prices[1] + bid_prices[1]) / 2 as mid,
+           lead(book_time, 1, date_trunc('hour', $2::timestamptz) + interval '1 hour') over (order by book_time_ns, update_id) as until
+         from market.book_between($1, date_trunc('hour', $2::timestamptz), date_trunc('hour', $2::timestamptz) + interval '1 hour', 1)
+       ),
+       pieces as (
+         select bucket, t.spread, t.mid,
+           extract(epoch from least(t.until, bucket + interval '1 minute') - greatest(t.book_time, bucket)) as seconds
+         from generate_series(date_trunc('hour', $2::timestamptz), date_trunc('hour', $2::timestamptz) + interval '59 minutes', '1 minute') bucket
+         join tops t on t.book_time < bucket + interval '1 minute' and t.until > greatest(bucket, t.book_time)
+       ),
+       minutes as (
+         select bucket, round(sum(spread * seconds) / 60, 9) as spread, round(sum(mid * seconds) / 60, 9) as mid,
+           min(spread) as least, max(spread) as most, sum(seconds) as seconds
+         from pieces group by 1
+       )
+       select count(*)
+       from market.quoted_spread($1, '1 minute', date_trunc('hour', $2::timestamptz), date_trunc('hour', $2::timestamptz) + interval '1 hour') s
+       full join minutes m using (bucket)
+       where (round(s.time_weighted_spread, 9), round(s.time_weighted_mid, 9), s.min_spread, s.max_spread, s.known_seconds, s.complete)
+         is distinct from (m.spread, m.mid, m.least, m.most, m.seconds, true)`,
+      [symbol, middle],
+    ],
+    [
+      'trades of ten minutes whose realised spread does not follow from the mids before and 10 seconds after',
+      `with quotes as materialized (
+         select event_time_ns, update_id, mid
+         from market.quotes_between($1, $2::timestamptz - interval '1 minute', $2::timestamptz + interval '11 minutes')
+       ),
+       mids as (
+         select t.trade_id, t.price, case t.taker_side when 'buy' then 2 when 'sell' then -2 end as twice,
+           (select q.mid from quotes q where q.event_time_ns < t.event_time_ns - t.event_time_ns % 1000000
+            order by q.event_time_ns desc, q.update_id desc limit 1) as before,
+           (select q.mid from quotes q where q.event_time_ns <= t.event_time_ns + 10000000000
+            order by q.event_time_ns desc, q.update_id desc limit 1) as after
+         from market.trades t
+         where t.symbol = $1 and t.event_time >= $2::timestamptz and t.event_time < $2::timestamptz + interval '10 minutes' and not t.broken
+       )
+       select count(*) + case when (select count(*) from mids) = 0 then 1 else 0 end
+       from market.realised_spread($1, $2, $2::timestamptz + interval '10 minutes', '10 seconds') r
+       full join mids m using (trade_id)
+       where (r.mid_before, r.mid_after, r.effective_spread, r.realised_spread)
+         is distinct from (m.before, m.after, m.twice * (m.price - m.before), m.twice * (m.price - m.after))`,
+      [symbol, middle],
+    ],
   ]
 }
 

@@ -26,6 +26,7 @@ const ALL = [
   '0015_archived_manifests.sql',
   '0016_account.sql',
   '0017_first_book.sql',
+  '0018_narrow_reads.sql',
 ]
 /** The newest; 9999 stands for the next one. */
 const NEWEST = ALL.at(-1) ?? ''

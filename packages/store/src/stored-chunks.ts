@@ -38,6 +38,8 @@ export async function readChunks(
       c.change_counts, scale(c.price_unit), c.prices, c.exact_prices::text, scale(c.quantity_unit), c.quantities, c.exact_quantities::text
     from booktape.book_chunks c
     where c.epoch_id = ${quote(epochId)} and c.last_seq > ${afterSeq} and c.first_seq <= ${lastSeq}
+      and c.first_seq >= (
+        select booktape.first_chunk(${quote(epochId)}, ${afterSeq}, ${quote(fromTime)}, ${quote(untilTime)}))
       and c.received_from >= ${quote(fromTime)}::timestamptz - booktape.clock_step() - booktape.chunk_span()
       and c.received_from <= ${quote(untilTime)}::timestamptz + booktape.clock_step()
     order by c.first_seq
