@@ -509,7 +509,7 @@ end
 $$;
 
 -- For these and all that they ask. `jit`: the costs of rows in arrays are guessed far too high, and to compile a plan takes ten times as long as
--- to run it. Functions in SQL are left: they only pass on, to these or into what calls them.
+-- to run it. Of functions in SQL none is named: they only pass on, and become part of what calls them.
 alter function booktape.book_levels(text[], booktape.book_state, integer) set plan_cache_mode = force_generic_plan set jit = off;
 alter function booktape.book_spans(text, timestamptz, timestamptz, text) set plan_cache_mode = force_generic_plan set jit = off;
 do $$

@@ -27,7 +27,7 @@ export async function measureDay(url: string, day: RecordedDay, say: (line: stri
       different += wrong
       took.sort((a, b) => a - b)
       const share = (part: number): string => (took[Math.ceil(took.length * part) - 1] ?? 0).toFixed(1)
-      const checked = question.isRight === undefined ? 'not compared by itself' : `${wrong} of ${took.length} differ`
+      const checked = question.isRight === undefined ? 'not compared' : `${wrong} of ${took.length} differ`
       say(`${question.name}: p50 ${share(0.5)} ms, p99 ${share(0.99)} ms, most ${share(1)} ms; ${checked}`)
     }
     for (const [what, sql, values] of differences(day)) {

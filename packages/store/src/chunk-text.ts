@@ -11,7 +11,8 @@ const CHUNK_COLUMNS = `c.first_seq, c.last_seq as end_seq, c.symbol, c.feed, c.e
 
 export const chunksWith = (more: string): string => `select ${CHUNK_COLUMNS}${more}
 from booktape.book_chunks c
-where c.epoch_id = $1 and c.last_seq > $2 and c.first_seq <= $3
+where c.epoch_id = $1 and c.first_seq >= (select booktape.first_chunk($1, $2, $4, $5))
+  and c.last_seq > $2 and c.first_seq <= $3
   and c.received_from >= $4::timestamptz - booktape.clock_step() - booktape.chunk_span()
   and c.received_from <= $5::timestamptz + booktape.clock_step()
 order by c.first_seq
